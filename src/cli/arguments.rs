@@ -1,0 +1,261 @@
+//! The command line as typed, in the order in which it was typed.
+//!
+//! clap parses it. Three things in which getopt_long(3), whose rules users and scripts know,
+//! does otherwise are settled here: `-K=5` means the value `=5`; the first wrong word counts, and
+//! values before it are judged first; with POSIXLY_CORRECT options end at the first operand.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, Command};
+
+use super::{getopt, options};
+
+/// clap's name for the words that are neither options nor values.
+const OPERANDS: &str = "operands";
+
+/// One option as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// The option's letter, however it was spelled.
+    pub letter: char,
+    /// Its value; empty for an option that takes none.
+    pub value: OsString,
+}
+
+/// A command line taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// The options in their order, up to the first word that is wrong.
+    pub options: Vec<Occurrence>,
+    /// The other words in their order.
+    pub operands: Vec<OsString>,
+    /// What is wrong with the first word that is, as getopt_long(3) words it.
+    pub complaint: Option<String>,
+}
+
+impl Arguments {
+    /// Takes `words` apart: the arguments without the name of the program. `options_first` says
+    /// that options end at the first operand (POSIXLY_CORRECT).
+    #[must_use]
+    pub fn parse(words: &[OsString], options_first: bool) -> Self {
+        if let Some(arguments) = Self::try_parse(words, options_first) {
+            return arguments;
+        }
+        // The wrong word is the one after the longest beginning that parses: what comes before it
+        // is whole, for it would not be looked at as an option otherwise.
+        (0..words.len())
+            .rev()
+            .find_map(|end| {
+                let mut arguments = Self::try_parse(&words[..end], options_first)?;
+                arguments.complaint = Some(getopt::complaint(words[end].as_bytes()));
+                Some(arguments)
+            })
+            .unwrap_or_default()
+    }
+
+    fn try_parse(words: &[OsString], options_first: bool) -> Option<Self> {
+        let matches = command(options_first)
+            .try_get_matches_from(words.iter().map(|word| guard_equals_signs(word)))
+            .ok()?;
+        let mut found: Vec<(usize, Occurrence)> = Vec::new();
+        for letter in options::letters() {
+            let Some(indices) = matches.indices_of(id(letter)) else {
+                continue;
+            };
+            let values = matches.get_raw(id(letter)).into_iter().flatten();
+            let occurrences = values.map(|value| Occurrence {
+                letter,
+                value: unguard(value),
+            });
+            found.extend(indices.zip(occurrences));
+        }
+        found.sort_unstable_by_key(|&(index, _)| index);
+        let operands = matches.get_raw(OPERANDS).into_iter().flatten();
+        Some(Self {
+            options: found
+                .into_iter()
+                .map(|(_, occurrence)| occurrence)
+                .collect(),
+            operands: operands.map(unguard).collect(),
+            complaint: None,
+        })
+    }
+}
+
+/// clap's name for an option: its first long name.
+fn id(letter: char) -> &'static str {
+    options::long_names(letter).next().unwrap_or_default()
+}
+
+/// The options as clap knows them.
+///
+/// Flags carry the value that they have when given, and none by default: clap would parse and
+/// store a default for each of them in every run.
+fn command(options_first: bool) -> Command {
+    let mut command = Command::new("sg_persist")
+        .no_binary_name(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .infer_long_args(true);
+    for letter in options::letters() {
+        let mut names = options::long_names(letter);
+        let mut arg = Arg::new(id(letter))
+            .short(letter)
+            .action(ArgAction::Append)
+            .value_parser(ValueParser::os_string());
+        if let Some(name) = names.next() {
+            arg = arg.long(name).aliases(names);
+        }
+        command = command.arg(if options::takes_value(letter) {
+            arg.num_args(1).allow_hyphen_values(true)
+        } else {
+            arg.num_args(0).default_missing_value("")
+        });
+    }
+    command.arg(
+        Arg::new(OPERANDS)
+            .num_args(0..)
+            .action(ArgAction::Append)
+            .value_parser(ValueParser::os_string())
+            .trailing_var_arg(options_first)
+            .allow_hyphen_values(options_first),
+    )
+}
+
+/// Puts a NUL, which no argument can hold, before the equals signs of a cluster of short options:
+/// clap would take `-K=5` for the value `5`.
+fn guard_equals_signs(word: &OsStr) -> OsString {
+    let bytes = word.as_bytes();
+    let cluster = bytes.starts_with(b"-") && !bytes.starts_with(b"--");
+    if !cluster || !bytes.contains(&b'=') {
+        return word.to_owned();
+    }
+    let guarded = bytes.iter().flat_map(|&byte| match byte {
+        b'=' => vec![0, b'='],
+        _ => vec![byte],
+    });
+    OsString::from_vec(guarded.collect())
+}
+
+/// Takes the NULs out again.
+fn unguard(value: &OsStr) -> OsString {
+    let bytes = value.as_bytes().iter().copied();
+    OsString::from_vec(bytes.filter(|&byte| byte != 0).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Arguments {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        Arguments::parse(&words, false)
+    }
+
+    /// The options as `K123 n`, the operands, the complaint.
+    fn shown(arguments: &Arguments) -> (String, String, Option<&str>) {
+        let options: Vec<String> = arguments
+            .options
+            .iter()
+            .map(|o| format!("{}{}", o.letter, o.value.to_string_lossy()))
+            .collect();
+        let operands: Vec<_> = arguments
+            .operands
+            .iter()
+            .map(|o| o.to_string_lossy())
+            .collect();
+        (
+            options.join(" "),
+            operands.join(" "),
+            arguments.complaint.as_deref(),
+        )
+    }
+
+    #[track_caller]
+    fn check(line: &str, options: &str, operands: &str, complaint: Option<&str>) {
+        let arguments = parse(line);
+        assert_eq!(
+            shown(&arguments),
+            (options.to_owned(), operands.to_owned(), complaint),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn clusters_and_values() {
+        check("-nikd DEV", "n i k dDEV", "", None);
+        check("-nikdDEV", "n i k dDEV", "", None);
+        check("-no -GK123 -S abc DEV", "n o G K123 Sabc", "DEV", None);
+        check("--param-rk=5 --param-sark 6", "K5 S6", "", None);
+        check("-K -1 -X - -d -- DEV", "K-1 X- d--", "DEV", None);
+        check("-K -n -X --out", "K-n X--out", "", None);
+    }
+
+    #[test]
+    fn an_equals_sign_after_a_letter_is_part_of_the_value() {
+        check("-K=5", "K=5", "", None);
+        check("-nK==5", "n K==5", "", None);
+        check("-X -K=5", "X-K=5", "", None);
+        check("-- -K=5", "", "-K=5", None);
+        check("-n=5", "", "", Some("invalid option -- '='"));
+    }
+
+    #[test]
+    fn spellings() {
+        check(
+            "--no_inquiry --read-s --u --alloc 10",
+            "n s U l10",
+            "",
+            None,
+        );
+        check("--preempt --preempt_ --pro 5", "P A T5", "", None);
+        check("--param-unreg --unreg", "U U", "", None);
+    }
+
+    #[test]
+    fn the_order_is_kept() {
+        check("-v -K 1 -vv DEV -K 2 -y", "v K1 v v K2 y", "DEV", None);
+    }
+
+    #[test]
+    fn operands_anywhere() {
+        check("DEV -n -k - -r", "n k r", "DEV -", None);
+        check("-- -n", "", "-n", None);
+        let words = ["DEV", "-n", "-k"].map(OsString::from);
+        let arguments = Arguments::parse(&words, true);
+        assert_eq!(shown(&arguments), (String::new(), "DEV -n -k".into(), None));
+    }
+
+    #[test]
+    fn the_first_wrong_word_counts() {
+        check(
+            "-K zz --foo -x",
+            "Kzz",
+            "",
+            Some("unrecognized option '--foo'"),
+        );
+        check("-n -kx --foo", "n", "", Some("invalid option -- 'x'"));
+        check("-n -K", "n", "", Some("option requires an argument -- 'K'"));
+        check(
+            "--rep",
+            "",
+            "",
+            Some(
+                "option '--rep' is ambiguous; possibilities: '--replace-lost' '--report-capabilities' '--report_capabilities'",
+            ),
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept() {
+        let words = [
+            OsString::from_vec(b"-d\xff\xfe".to_vec()),
+            OsString::from_vec(b"\xff".to_vec()),
+        ];
+        let arguments = Arguments::parse(&words, false);
+        assert_eq!(arguments.options[0].value.as_bytes(), b"\xff\xfe");
+        assert_eq!(arguments.operands[0].as_bytes(), b"\xff");
+    }
+}

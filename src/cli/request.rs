@@ -1,0 +1,436 @@
+//! What is asked for: the command line, judged.
+//!
+//! The checks stand in the original's order, since the first one that fails ends the run.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use thiserror::Error;
+
+use super::arguments::{Arguments, Occurrence};
+use super::number::{self, NotANumber};
+use super::transport_ids::{self, Input};
+use crate::pr::prout::PersistentReserveOut;
+use crate::pr::transport_id::TransportId;
+use crate::pr::{ReservationKey, ReservationType, Scope, prin, prout};
+
+/// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes. It is also
+/// the one that is used without them.
+pub const DEFAULT_ALLOCATION_LENGTH: u16 = 8192;
+
+/// The environment variables that count, by their mere existence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `POSIXLY_CORRECT`: options end at the first operand.
+    pub posixly_correct: bool,
+    /// `SG_PERSIST_IN_RDONLY`: PERSISTENT RESERVE IN is to open the device read-only.
+    pub in_readonly: bool,
+    /// `SG3_UTILS_INVOCATION`: the command line is to be shown before anything else.
+    pub show_invocation: bool,
+}
+
+/// A command line that asks for nothing that can be done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct UsageError {
+    /// One or more lines, without the last newline.
+    pub message: String,
+    /// Whether a summary of the options helps.
+    pub show_usage: bool,
+    /// What kind of error it is.
+    pub kind: UsageErrorKind,
+}
+
+/// Kinds of [`UsageError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageErrorKind {
+    /// Something is not understood.
+    Syntax,
+    /// Each option is understood, but they contradict each other.
+    Contradiction,
+    /// `-?`, which is no option but a question.
+    Question,
+}
+
+impl UsageError {
+    fn syntax(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            show_usage: false,
+            kind: UsageErrorKind::Syntax,
+        }
+    }
+
+    fn contradiction(message: impl Into<String>) -> Self {
+        Self {
+            kind: UsageErrorKind::Contradiction,
+            ..Self::syntax(message)
+        }
+    }
+
+    fn with_usage(self) -> Self {
+        Self {
+            show_usage: true,
+            ..self
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// To explain the options; `more` of them with `-hh`.
+    Help {
+        /// Whether `-h` was given more than once.
+        more: bool,
+    },
+    /// To print the version.
+    Version,
+    /// To send a command.
+    Task(Box<Task>),
+}
+
+/// A command for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The device's name as typed.
+    pub device: OsString,
+    /// How often `-v` was given.
+    pub verbosity: u8,
+    /// How often `-H` was given.
+    pub hex: u8,
+    /// Whether INQUIRY comes first.
+    pub inquiry: bool,
+    /// How the device is to be opened.
+    pub opening: Opening,
+    /// The TransportIDs given, also with commands that do not send them.
+    pub transport_ids: Vec<TransportId>,
+    /// How many options for PERSISTENT RESERVE OUT were given, of those that have parameters.
+    pub parameters_given: usize,
+    /// The command.
+    pub operation: Operation,
+}
+
+/// How the device is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Read-only, and that is that.
+    ReadOnly,
+    /// Read-only, or read-write where the kernel refuses the command otherwise.
+    ReadOnlyIfAllowed,
+    /// Read-write.
+    ReadWrite,
+}
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// PERSISTENT RESERVE IN.
+    In {
+        /// What to read.
+        action: prin::ServiceAction,
+        /// Bytes of room for the answer, if anybody said so.
+        allocation_length: Option<u16>,
+    },
+    /// PERSISTENT RESERVE OUT.
+    Out(PersistentReserveOut),
+}
+
+/// A request, or why there is none, and the lines to print before either is acted upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Lines for stderr.
+    pub notes: Vec<&'static str>,
+    /// What is asked for.
+    pub request: Result<Request, UsageError>,
+}
+
+/// Judges a command line. `-X` may read files and standard input through `input`.
+pub fn judge(arguments: &Arguments, environment: Environment, input: &mut dyn Input) -> Judgement {
+    let mut notes = Vec::new();
+    let request = request(arguments, environment, input, &mut notes);
+    Judgement { notes, request }
+}
+
+/// The options, counted and with their values understood.
+#[derive(Debug, Default)]
+struct Values {
+    device: Option<OsString>,
+    help: usize,
+    version: bool,
+    verbosity: u8,
+    hex: u8,
+    no_inquiry: bool,
+    readonly: usize,
+    prin: bool,
+    prout: bool,
+    prin_actions: Vec<prin::ServiceAction>,
+    prout_actions: Vec<prout::ServiceAction>,
+    allocation_length: Option<u16>,
+    reservation_key: ReservationKey,
+    service_action_reservation_key: ReservationKey,
+    reservation_type: ReservationType,
+    relative_target_port: u16,
+    transport_ids: Vec<TransportId>,
+    activate_persist_through_power_loss: bool,
+    all_target_ports: bool,
+    unregister: bool,
+    parameters_given: usize,
+}
+
+impl Values {
+    /// Takes the options in their order; the first wrong value ends it.
+    fn take(options: &[Occurrence], input: &mut dyn Input) -> Result<Self, UsageError> {
+        let mut values = Self::default();
+        for Occurrence { letter, value } in options {
+            values.take_one(*letter, value, input)?;
+        }
+        Ok(values)
+    }
+
+    fn take_one(
+        &mut self,
+        letter: char,
+        value: &OsStr,
+        input: &mut dyn Input,
+    ) -> Result<(), UsageError> {
+        self.parameters_given += usize::from("KSTQXYZ".contains(letter));
+        match letter {
+            'A' => self
+                .prout_actions
+                .push(prout::ServiceAction::PreemptAndAbort),
+            'C' => self.prout_actions.push(prout::ServiceAction::Clear),
+            'G' => self.prout_actions.push(prout::ServiceAction::Register),
+            'I' => self
+                .prout_actions
+                .push(prout::ServiceAction::RegisterAndIgnoreExistingKey),
+            'L' => self.prout_actions.push(prout::ServiceAction::Release),
+            'M' => self
+                .prout_actions
+                .push(prout::ServiceAction::RegisterAndMove),
+            'P' => self.prout_actions.push(prout::ServiceAction::Preempt),
+            'R' => self.prout_actions.push(prout::ServiceAction::Reserve),
+            'z' => self
+                .prout_actions
+                .push(prout::ServiceAction::ReplaceLostReservation),
+            'c' => self
+                .prin_actions
+                .push(prin::ServiceAction::ReportCapabilities),
+            'k' => self.prin_actions.push(prin::ServiceAction::ReadKeys),
+            'r' => self.prin_actions.push(prin::ServiceAction::ReadReservation),
+            's' => self.prin_actions.push(prin::ServiceAction::ReadFullStatus),
+            'd' => self.device = Some(value.to_owned()),
+            'h' => self.help += 1,
+            'H' => self.hex = self.hex.saturating_add(1),
+            'i' => self.prin = true,
+            'o' => self.prout = true,
+            'n' => self.no_inquiry = true,
+            'v' => self.verbosity = self.verbosity.saturating_add(1),
+            'V' => self.version = true,
+            'y' => self.readonly += 1,
+            'U' => self.unregister = true,
+            'Y' => self.all_target_ports = true,
+            'Z' => self.activate_persist_through_power_loss = true,
+            'K' => self.reservation_key = ReservationKey(hex64(value, "param-rk")?),
+            'S' => {
+                self.service_action_reservation_key = ReservationKey(hex64(value, "param-sark")?);
+            }
+            'T' => self.reservation_type = reservation_type(value)?,
+            'Q' => self.relative_target_port = relative_target_port(value)?,
+            'l' => self.allocation_length = Some(alloc_length(value)?),
+            'm' => self.allocation_length = Some(maxlen(value)?),
+            'X' => {
+                self.transport_ids = transport_ids::parse(value, input)
+                    .map_err(|error| {
+                        UsageError::syntax(format!("{error}\n{}", bad_argument("transport-id")))
+                    })?
+                    .ids;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn opening(&self, environment: Environment) -> Opening {
+        match (self.readonly, self.prout) {
+            (2.., _) | (0, true) => Opening::ReadWrite,
+            (1, _) => Opening::ReadOnly,
+            (0, false) if environment.in_readonly => Opening::ReadOnly,
+            (0, false) => Opening::ReadOnlyIfAllowed,
+        }
+    }
+}
+
+fn request(
+    arguments: &Arguments,
+    environment: Environment,
+    input: &mut dyn Input,
+    notes: &mut Vec<&'static str>,
+) -> Result<Request, UsageError> {
+    let mut values = Values::take(&arguments.options, input)?;
+    if let Some(complaint) = &arguments.complaint {
+        let error = UsageError::syntax(complaint).with_usage();
+        let question = complaint == "invalid option -- '?'";
+        return Err(UsageError {
+            kind: if question {
+                UsageErrorKind::Question
+            } else {
+                error.kind
+            },
+            ..error
+        });
+    }
+    let mut operands = arguments.operands.iter();
+    let device = values.device.take().or_else(|| operands.next().cloned());
+    let extra: Vec<String> = operands
+        .map(|word| format!("Unexpected extra argument: {}", word.to_string_lossy()))
+        .collect();
+    if !extra.is_empty() {
+        return Err(UsageError::syntax(extra.join("\n")).with_usage());
+    }
+    if values.help > 0 {
+        return Ok(Request::Help {
+            more: values.help > 1,
+        });
+    }
+    if values.version {
+        if values.verbosity > 0 {
+            notes.push("Not in DEBUG mode, so '-vV' has no special action");
+        }
+        return Ok(Request::Version);
+    }
+    let device = device.ok_or_else(|| UsageError::syntax("No device name given").with_usage())?;
+    let opening = values.opening(environment);
+    let operation = operation(&values, notes)?;
+    Ok(Request::Task(Box::new(Task {
+        device,
+        verbosity: values.verbosity,
+        hex: values.hex,
+        inquiry: !values.no_inquiry,
+        opening,
+        transport_ids: values.transport_ids,
+        parameters_given: values.parameters_given,
+        operation,
+    })))
+}
+
+/// The one command that the options ask for.
+fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation, UsageError> {
+    if values.prin && values.prout {
+        let message = "choose '--in' _or_ '--out' (not both)";
+        return Err(UsageError::contradiction(message).with_usage());
+    }
+    if values.prout {
+        let ([action], []) = (&values.prout_actions[..], &values.prin_actions[..]) else {
+            return Err(UsageError::contradiction(
+                ">> For Persistent Reserve Out one and only one appropriate\n\
+                 >> service action must be chosen (e.g. '--register')",
+            ));
+        };
+        check_move(values, Some(*action))?;
+        if action.needs_type() && values.reservation_type == ReservationType::default() {
+            notes.push("warning>>> --prout-type probably needs to be given");
+        }
+        let out = persistent_reserve_out(values, *action);
+        out.emit()
+            .map_err(|error| UsageError::syntax(format!("--transport-id: {error}")))?;
+        return Ok(Operation::Out(out));
+    }
+    if !values.prout_actions.is_empty() {
+        return Err(UsageError::contradiction(
+            ">> When a service action for Persistent Reserve Out is chosen the\n\
+             >> '--out' option must be given (as a safeguard)",
+        ));
+    }
+    let action = match values.prin_actions[..] {
+        [] => {
+            notes.push(">> No service action given; assume Persistent Reserve In command");
+            notes.push(">> with Read Keys service action");
+            prin::ServiceAction::ReadKeys
+        }
+        [action] => action,
+        _ => {
+            let message = "Too many service actions given; choose one only";
+            return Err(UsageError::contradiction(message).with_usage());
+        }
+    };
+    check_move(values, None)?;
+    Ok(Operation::In {
+        action,
+        allocation_length: values.allocation_length,
+    })
+}
+
+/// REGISTER AND MOVE needs one TransportID, and has two options that nothing else has.
+fn check_move(values: &Values, action: Option<prout::ServiceAction>) -> Result<(), UsageError> {
+    let moves = action == Some(prout::ServiceAction::RegisterAndMove);
+    if !moves && (values.unregister || values.relative_target_port != 0) {
+        let message = "--unreg or --relative-target-port only useful with --register-move";
+        return Err(UsageError::contradiction(message).with_usage());
+    }
+    if moves && values.transport_ids.len() != 1 {
+        let message = "with --register-move one (and only one) --transport-id should be given";
+        return Err(UsageError::contradiction(message).with_usage());
+    }
+    Ok(())
+}
+
+fn persistent_reserve_out(values: &Values, action: prout::ServiceAction) -> PersistentReserveOut {
+    PersistentReserveOut {
+        action,
+        scope: Scope::LU_SCOPE,
+        reservation_type: values.reservation_type,
+        reservation_key: values.reservation_key,
+        service_action_reservation_key: values.service_action_reservation_key,
+        activate_persist_through_power_loss: values.activate_persist_through_power_loss,
+        all_target_ports: values.all_target_ports,
+        unregister: values.unregister,
+        relative_target_port: values.relative_target_port,
+        transport_ids: values.transport_ids.clone(),
+    }
+}
+
+fn bad_argument(option: &str) -> String {
+    format!("bad argument to '--{option}'")
+}
+
+fn hex64(value: &OsStr, option: &str) -> Result<u64, UsageError> {
+    number::hex64(value.as_bytes()).ok_or_else(|| UsageError::syntax(bad_argument(option)))
+}
+
+fn reservation_type(value: &OsStr) -> Result<ReservationType, UsageError> {
+    match u8::try_from(hex64(value, "prout-type")?) {
+        Ok(code @ 0..=0xf) => Ok(ReservationType::from_low_bits(code)),
+        _ => Err(UsageError::syntax(bad_argument("prout-type"))),
+    }
+}
+
+fn relative_target_port(value: &OsStr) -> Result<u16, UsageError> {
+    u16::try_from(hex64(value, "relative-target-port")?)
+        .map_err(|_| UsageError::syntax("argument to '--relative-target-port' 0 to ffff inclusive"))
+}
+
+fn exceeds_maximum(option: &str) -> UsageError {
+    UsageError::syntax(format!(
+        "'--{option}' argument exceeds maximum value ({DEFAULT_ALLOCATION_LENGTH})"
+    ))
+}
+
+fn alloc_length(value: &OsStr) -> Result<u16, UsageError> {
+    match u16::try_from(hex64(value, "alloc-length")?) {
+        Ok(length @ 0..=DEFAULT_ALLOCATION_LENGTH) => Ok(length),
+        _ => Err(exceeds_maximum("alloc-length")),
+    }
+}
+
+fn maxlen(value: &OsStr) -> Result<u16, UsageError> {
+    match number::maxlen(value.as_bytes()).map(u16::try_from) {
+        Ok(Ok(length @ 0..=DEFAULT_ALLOCATION_LENGTH)) => Ok(length),
+        Ok(_) => Err(exceeds_maximum("maxlen")),
+        Err(NotANumber::Malformed) => Err(UsageError::syntax(bad_argument("maxlen"))),
+        Err(NotANumber::UnknownMultiplier) => Err(UsageError::syntax(format!(
+            "unrecognized multiplier\n{}",
+            bad_argument("maxlen")
+        ))),
+    }
+}

@@ -1,0 +1,95 @@
+//! Everything that can end a run, with what was asked, of which device, and what came back.
+
+use std::ffi::OsString;
+use std::io;
+
+use thiserror::Error;
+
+use crate::cli::request::UsageError;
+use crate::pr::prin::Malformed;
+use crate::scsi::bytes::Truncated;
+use crate::transport::{Access, CommandError, os_error_text};
+
+/// What ended a run.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The command line asks for nothing that can be done; no device was opened.
+    #[error("{0}")]
+    Usage(#[from] UsageError),
+    /// The device could not be opened.
+    #[error("{}", open_text(device, *access, *for_inquiry, source))]
+    Open {
+        /// Its name as typed.
+        device: OsString,
+        /// How it was to be opened.
+        access: Access,
+        /// Whether INQUIRY was to be sent first.
+        for_inquiry: bool,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// INQUIRY failed, so the command itself was not sent.
+    #[error("sg_persist: SCSI INQUIRY failed on {}", device.to_string_lossy())]
+    Inquiry {
+        /// The device's name as typed.
+        device: OsString,
+        /// Why.
+        source: CommandError,
+    },
+    /// INQUIRY brought nothing to go by, so the command itself was not sent.
+    #[error("sg_persist: SCSI INQUIRY failed on {}", device.to_string_lossy())]
+    InquiryData {
+        /// The device's name as typed.
+        device: OsString,
+        /// What did not come.
+        source: Truncated,
+    },
+    /// The command was not carried out.
+    #[error("{command}: {source}")]
+    Command {
+        /// The command in words, as messages begin: `PR in (Read keys)`.
+        command: String,
+        /// Whether it was REGISTER AND MOVE, PERSISTENT RESERVE OUT or IN.
+        family: Family,
+        /// Why.
+        source: CommandError,
+    },
+    /// The device server's answer is no answer.
+    #[error("{command}: {source}")]
+    Malformed {
+        /// The command in words.
+        command: String,
+        /// What is wrong with it.
+        source: Malformed,
+        /// What could be done.
+        advice: Option<String>,
+    },
+    /// The answer could not be written.
+    #[error("sg_persist: cannot write the output: {}", os_error_text(.0))]
+    Output(io::Error),
+}
+
+/// Which of the commands failed; some messages differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// PERSISTENT RESERVE IN.
+    In,
+    /// PERSISTENT RESERVE OUT.
+    Out,
+    /// PERSISTENT RESERVE OUT with REGISTER AND MOVE.
+    Move,
+}
+
+fn open_text(device: &OsString, access: Access, for_inquiry: bool, source: &io::Error) -> String {
+    let device = device.to_string_lossy();
+    let reason = os_error_text(source);
+    let access = match access {
+        Access::ReadOnly => "ro",
+        Access::ReadWrite => "rw",
+    };
+    if for_inquiry {
+        format!("sg_persist: error opening file ({access}): {device}: {reason}")
+    } else {
+        format!("sg_persist: error opening file {device} ({access}): {reason}")
+    }
+}

@@ -1,0 +1,23 @@
+//! SCSI PERSISTENT RESERVE IN and OUT: the library of the command `sg_persist`.
+//!
+//! The story of one run is in [`run`]. It needs
+//!
+//! - [`cli`]: the command line, parsed and judged;
+//! - [`pr`]: the commands, their parameter data and parameter lists, and on [`scsi`]: what all
+//!   SCSI commands share; both are pure functions over bytes;
+//! - [`transport`]: the way to the device server and back;
+//! - [`render`]: answers and failures in words;
+//! - [`error`] and [`exit`]: what can end a run, and the exit status for it.
+//!
+//! Each of them uses those that stand after it at the most, but for `exit`, which knows all
+//! errors. No function of this library prints, ends the process or panics on what a device, a
+//! file or a command line holds.
+
+pub mod cli;
+pub mod error;
+pub mod exit;
+pub mod pr;
+pub mod render;
+pub mod run;
+pub mod scsi;
+pub mod transport;

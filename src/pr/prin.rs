@@ -1,0 +1,847 @@
+//! PERSISTENT RESERVE IN: four service actions and their parameter data (SPC-5 6.16).
+//!
+//! The parsers take the bytes that came, and nothing else. They either give the whole answer or
+//! say in [`Malformed`] why there is none: half a list of keys is not a list of keys.
+
+use thiserror::Error;
+
+use super::transport_id::TransportId;
+use super::{ReservationKey, ReservationType, Scope};
+use crate::scsi::bytes::{Reader, Truncated};
+use crate::scsi::cdb::Cdb;
+
+/// Bytes of the header that READ KEYS, READ RESERVATION and READ FULL STATUS begin with.
+pub const HEADER_LENGTH: usize = 8;
+
+/// What is asked of the device server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceAction {
+    /// The keys of all registrations (SPC-5 6.16.2).
+    ReadKeys,
+    /// The reservation held, if any (SPC-5 6.16.3).
+    ReadReservation,
+    /// What the device server supports (SPC-5 6.16.4).
+    ReportCapabilities,
+    /// Every registration with its nexus (SPC-5 6.16.5).
+    ReadFullStatus,
+}
+
+impl ServiceAction {
+    /// The code in byte 1 of the command.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::ReadKeys => 0,
+            Self::ReadReservation => 1,
+            Self::ReportCapabilities => 2,
+            Self::ReadFullStatus => 3,
+        }
+    }
+
+    /// The service action's name in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadKeys => "Read keys",
+            Self::ReadReservation => "Read reservation",
+            Self::ReportCapabilities => "Report capabilities",
+            Self::ReadFullStatus => "Read full status",
+        }
+    }
+
+    /// The command with room for `allocation_length` bytes of parameter data.
+    #[must_use]
+    pub const fn cdb(self, allocation_length: u16) -> Cdb {
+        let [high, low] = allocation_length.to_be_bytes();
+        Cdb::ten([
+            Cdb::PERSISTENT_RESERVE_IN,
+            self.code(),
+            0,
+            0,
+            0,
+            0,
+            0,
+            high,
+            low,
+            0,
+        ])
+    }
+
+    /// Reads the parameter data that came in answer to this service action.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it is not a whole, well-formed answer.
+    pub fn parse(self, data: &[u8]) -> Result<ParameterData, Malformed> {
+        Ok(match self {
+            Self::ReadKeys => ParameterData::Keys(ReadKeys::parse(data)?),
+            Self::ReadReservation => ParameterData::Reservation(ReadReservation::parse(data)?),
+            Self::ReportCapabilities => ParameterData::Capabilities(Capabilities::parse(data)?),
+            Self::ReadFullStatus => ParameterData::FullStatus(ReadFullStatus::parse(data)?),
+        })
+    }
+}
+
+/// An answer to one of the service actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterData {
+    /// To READ KEYS.
+    Keys(ReadKeys),
+    /// To READ RESERVATION.
+    Reservation(ReadReservation),
+    /// To REPORT CAPABILITIES.
+    Capabilities(Capabilities),
+    /// To READ FULL STATUS.
+    FullStatus(ReadFullStatus),
+}
+
+/// Why parameter data is not an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// It ends inside its fixed part.
+    #[error("the response is too short: {0}")]
+    Short(#[from] Truncated),
+    /// The list is longer than what came of it.
+    #[error("the list takes {} bytes, only {received} came", Self::list_end(*.additional_length))]
+    Cut {
+        /// Bytes of list that the device server has.
+        #[doc(alias = "ADDITIONAL LENGTH")]
+        additional_length: u32,
+        /// Bytes that came, the header among them.
+        received: usize,
+    },
+    /// The list does not hold a whole number of its elements.
+    #[error(
+        "ADDITIONAL LENGTH {additional_length} is no multiple of the {element} bytes of an element"
+    )]
+    PartialElement {
+        /// Bytes of list.
+        additional_length: u32,
+        /// Bytes of one element.
+        element: u32,
+    },
+    /// A full status descriptor does not end inside the list.
+    #[error("descriptor {number} at byte {offset} does not fit the list: {problem}")]
+    Descriptor {
+        /// Which one, counted from 1.
+        number: usize,
+        /// Its first byte, counted from the start of the parameter data.
+        offset: usize,
+        /// What does not fit.
+        problem: DescriptorProblem,
+    },
+    /// REPORT CAPABILITIES names a length that its fields do not fit in.
+    #[error("LENGTH is {length}, the capabilities alone take 8 bytes")]
+    CapabilitiesLength {
+        /// The LENGTH field, in bytes.
+        length: u16,
+    },
+}
+
+/// What is wrong with a full status descriptor.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DescriptorProblem {
+    /// Its fixed part or its TransportID runs over the end of the list.
+    #[error("{0}")]
+    Overrun(#[from] Truncated),
+    /// The TransportID is not whole within ADDITIONAL DESCRIPTOR LENGTH.
+    #[error("no TransportID is whole in its {0} bytes")]
+    TransportId(usize),
+}
+
+impl Malformed {
+    /// Where the list ends, in bytes from the start of the parameter data.
+    fn list_end(additional_length: u32) -> u64 {
+        HEADER_LENGTH as u64 + u64::from(additional_length)
+    }
+
+    /// The allocation length, in bytes, with which the whole list would come; `None` when the
+    /// data is malformed in another way.
+    #[must_use]
+    pub fn needed(&self) -> Option<u64> {
+        match self {
+            Self::Cut {
+                additional_length, ..
+            } => Some(Self::list_end(*additional_length)),
+            _ => None,
+        }
+    }
+}
+
+/// The header that three of the service actions share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Counts the changes to the registrations.
+    #[doc(alias = "PRGENERATION")]
+    pub generation: u32,
+    /// Bytes of list that follow.
+    pub additional_length: u32,
+}
+
+impl Header {
+    /// Reads the first [`HEADER_LENGTH`] bytes of `data`.
+    ///
+    /// # Errors
+    /// [`Truncated`] when fewer came.
+    pub fn parse(data: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(data);
+        Ok(Self {
+            generation: reader.u32("PRGENERATION")?,
+            additional_length: reader.u32("ADDITIONAL LENGTH")?,
+        })
+    }
+
+    /// The header of a list of `length` bytes.
+    fn emit(generation: u32, length: usize) -> Vec<u8> {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        [generation.to_be_bytes(), length.to_be_bytes()].concat()
+    }
+}
+
+/// The header and the whole list after it, which must hold elements of `element` bytes.
+fn list(data: &[u8], element: u32) -> Result<(Header, &[u8]), Malformed> {
+    let header = Header::parse(data)?;
+    let additional_length = header.additional_length;
+    let list = usize::try_from(additional_length)
+        .ok()
+        .and_then(|length| data.get(HEADER_LENGTH..HEADER_LENGTH.checked_add(length)?))
+        .ok_or(Malformed::Cut {
+            additional_length,
+            received: data.len(),
+        })?;
+    if additional_length % element != 0 {
+        return Err(Malformed::PartialElement {
+            additional_length,
+            element,
+        });
+    }
+    Ok((header, list))
+}
+
+/// The parameter data of READ KEYS (SPC-5 6.16.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadKeys {
+    /// Counts the changes to the registrations.
+    #[doc(alias = "PRGENERATION")]
+    pub generation: u32,
+    /// One key for each registration, in the device server's order.
+    pub keys: Vec<ReservationKey>,
+}
+
+impl ReadKeys {
+    /// Reads the whole of `data`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the list is cut or does not hold whole keys.
+    pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
+        let (header, list) = list(data, 8)?;
+        let mut reader = Reader::new(list);
+        let keys = std::iter::from_fn(|| reader.u64("RESERVATION KEY").ok());
+        Ok(Self {
+            generation: header.generation,
+            keys: keys.map(ReservationKey).collect(),
+        })
+    }
+
+    /// The bytes that [`ReadKeys::parse`] reads.
+    #[must_use]
+    pub fn emit(&self) -> Vec<u8> {
+        let mut data = Header::emit(self.generation, self.keys.len() * 8);
+        data.extend(self.keys.iter().flat_map(|key| key.0.to_be_bytes()));
+        data
+    }
+}
+
+/// A reservation: who holds it, on what, in which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// The holder's key; 0 for the two types that all registrants hold.
+    pub reservation_key: ReservationKey,
+    /// What is reserved.
+    pub scope: Scope,
+    /// Who may do what.
+    #[doc(alias = "TYPE")]
+    pub reservation_type: ReservationType,
+}
+
+/// The parameter data of READ RESERVATION (SPC-5 6.16.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadReservation {
+    /// Counts the changes to the registrations.
+    #[doc(alias = "PRGENERATION")]
+    pub generation: u32,
+    /// The reservations held. SPC-5 knows of one at the most; SCSI-3 devices could list one for
+    /// each extent.
+    pub reservations: Vec<Reservation>,
+}
+
+impl ReadReservation {
+    /// Reads the whole of `data`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the list is cut or does not hold whole descriptors of 16 bytes.
+    pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
+        let (header, list) = list(data, 16)?;
+        let mut reader = Reader::new(list);
+        let mut reservations = Vec::new();
+        while !reader.rest().is_empty() {
+            let reservation_key = ReservationKey(reader.u64("RESERVATION KEY")?);
+            reader.bytes("obsolete scope-specific address", 4)?;
+            reader.u8("reserved")?;
+            let scope_type = reader.u8("SCOPE and TYPE")?;
+            reader.bytes("obsolete", 2)?;
+            reservations.push(Reservation {
+                reservation_key,
+                scope: Scope::from_high_bits(scope_type),
+                reservation_type: ReservationType::from_low_bits(scope_type),
+            });
+        }
+        Ok(Self {
+            generation: header.generation,
+            reservations,
+        })
+    }
+
+    /// The bytes that [`ReadReservation::parse`] reads.
+    #[must_use]
+    pub fn emit(&self) -> Vec<u8> {
+        let mut data = Header::emit(self.generation, self.reservations.len() * 16);
+        for reservation in &self.reservations {
+            data.extend(reservation.reservation_key.0.to_be_bytes());
+            data.extend([0; 5]);
+            data.push(reservation.scope.code() << 4 | reservation.reservation_type.code());
+            data.extend([0; 2]);
+        }
+        data
+    }
+}
+
+/// The parameter data of REPORT CAPABILITIES (SPC-5 6.16.4), all eight bytes of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// REPLACE LOST RESERVATION is supported.
+    #[doc(alias = "RLR_C")]
+    pub replace_lost_reservation_capable: bool,
+    /// RESERVE and RELEASE get along with persistent reservations.
+    #[doc(alias = "CRH")]
+    pub compatible_reservation_handling: bool,
+    /// TransportIDs may be sent along with REGISTER.
+    #[doc(alias = "SIP_C")]
+    pub specify_initiator_ports_capable: bool,
+    /// A registration may hold for all target ports.
+    #[doc(alias = "ATP_C")]
+    pub all_target_ports_capable: bool,
+    /// Registrations may persist through a power loss.
+    #[doc(alias = "PTPL_C")]
+    pub persist_through_power_loss_capable: bool,
+    /// Which types are supported, where the device server says so.
+    pub type_mask: Option<TypeMask>,
+    /// Which commands are allowed in spite of a reservation; 0 to 7, a table of the standard.
+    pub allow_commands: u8,
+    /// Registrations persist through a power loss now.
+    #[doc(alias = "PTPL_A")]
+    pub persist_through_power_loss_active: bool,
+}
+
+/// The supported types of REPORT CAPABILITIES.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TypeMask {
+    /// Byte 4, then byte 5.
+    bits: [u8; 2],
+}
+
+impl TypeMask {
+    /// The six types, in the order in which the mask lists them from its highest bit.
+    pub const TYPES: [ReservationType; 6] = [
+        ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS,
+        ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY,
+        ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY,
+        ReservationType::EXCLUSIVE_ACCESS,
+        ReservationType::WRITE_EXCLUSIVE,
+        ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
+    ];
+
+    /// Whether `reservation_type` is supported; `false` for a type that has no bit.
+    #[must_use]
+    pub const fn supports(self, reservation_type: ReservationType) -> bool {
+        let (byte, bit) = match reservation_type {
+            ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS => (0, 7),
+            ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY => (0, 6),
+            ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY => (0, 5),
+            ReservationType::EXCLUSIVE_ACCESS => (0, 3),
+            ReservationType::WRITE_EXCLUSIVE => (0, 1),
+            ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS => (1, 0),
+            _ => return false,
+        };
+        self.bits[byte] >> bit & 1 == 1
+    }
+}
+
+impl Capabilities {
+    /// Bytes of the parameter data.
+    pub const LENGTH: u16 = 8;
+
+    /// Reads `data`. More than eight bytes are allowed: a later standard may add fields.
+    ///
+    /// # Errors
+    /// [`Malformed`] when eight bytes did not come, or LENGTH says that there are fewer.
+    pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(data);
+        let length = reader.u16("LENGTH")?;
+        if length < Self::LENGTH {
+            return Err(Malformed::CapabilitiesLength { length });
+        }
+        let [b2, b3, b4, b5] = reader.u32("capabilities and type mask")?.to_be_bytes();
+        reader.u16("reserved")?;
+        let bit = |byte: u8, bit: u8| byte >> bit & 1 == 1;
+        Ok(Self {
+            replace_lost_reservation_capable: bit(b2, 7),
+            compatible_reservation_handling: bit(b2, 4),
+            specify_initiator_ports_capable: bit(b2, 3),
+            all_target_ports_capable: bit(b2, 2),
+            persist_through_power_loss_capable: bit(b2, 0),
+            type_mask: bit(b3, 7).then_some(TypeMask { bits: [b4, b5] }),
+            allow_commands: b3 >> 4 & 7,
+            persist_through_power_loss_active: bit(b3, 0),
+        })
+    }
+
+    /// The bytes that [`Capabilities::parse`] reads.
+    #[must_use]
+    pub fn emit(&self) -> Vec<u8> {
+        let bit = |set: bool, bit: u8| u8::from(set) << bit;
+        let [b4, b5] = self.type_mask.unwrap_or_default().bits;
+        let [high, low] = Self::LENGTH.to_be_bytes();
+        vec![
+            high,
+            low,
+            bit(self.replace_lost_reservation_capable, 7)
+                | bit(self.compatible_reservation_handling, 4)
+                | bit(self.specify_initiator_ports_capable, 3)
+                | bit(self.all_target_ports_capable, 2)
+                | bit(self.persist_through_power_loss_capable, 0),
+            bit(self.type_mask.is_some(), 7)
+                | (self.allow_commands & 7) << 4
+                | bit(self.persist_through_power_loss_active, 0),
+            b4,
+            b5,
+            0,
+            0,
+        ]
+    }
+}
+
+/// One registration, as READ FULL STATUS describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullStatusDescriptor {
+    /// The key of this registration.
+    pub reservation_key: ReservationKey,
+    /// The target port of the nexus, or all of them.
+    pub target_ports: TargetPorts,
+    /// The reservation that this nexus holds.
+    #[doc(alias = "R_HOLDER")]
+    pub held: Option<(Scope, ReservationType)>,
+    /// The initiator port of the nexus; some device servers leave it out.
+    pub transport_id: Option<TransportId>,
+}
+
+/// The target ports through which a registration holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetPorts {
+    /// Every port of the target.
+    #[doc(alias = "ALL_TG_PT")]
+    All,
+    /// The one with this number.
+    #[doc(alias = "RELATIVE TARGET PORT IDENTIFIER")]
+    Relative(u16),
+}
+
+/// The parameter data of READ FULL STATUS (SPC-5 6.16.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFullStatus {
+    /// Counts the changes to the registrations.
+    #[doc(alias = "PRGENERATION")]
+    pub generation: u32,
+    /// One descriptor for each registration.
+    pub descriptors: Vec<FullStatusDescriptor>,
+}
+
+impl ReadFullStatus {
+    /// Reads the whole of `data`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the list is cut, or a descriptor does not end within it.
+    pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
+        let (header, list) = list(data, 1)?;
+        let mut reader = Reader::new(list);
+        let mut descriptors = Vec::new();
+        while !reader.rest().is_empty() {
+            let offset = HEADER_LENGTH + reader.offset();
+            let descriptor = FullStatusDescriptor::take(&mut reader).map_err(|problem| {
+                Malformed::Descriptor {
+                    number: descriptors.len() + 1,
+                    offset,
+                    problem,
+                }
+            })?;
+            descriptors.push(descriptor);
+        }
+        Ok(Self {
+            generation: header.generation,
+            descriptors,
+        })
+    }
+
+    /// The bytes that [`ReadFullStatus::parse`] reads.
+    #[must_use]
+    pub fn emit(&self) -> Vec<u8> {
+        let mut list = Vec::new();
+        for descriptor in &self.descriptors {
+            descriptor.emit(&mut list);
+        }
+        let mut data = Header::emit(self.generation, list.len());
+        data.append(&mut list);
+        data
+    }
+}
+
+impl FullStatusDescriptor {
+    const ALL_TG_PT: u8 = 0x02;
+    const R_HOLDER: u8 = 0x01;
+
+    /// Takes one descriptor: 24 bytes and the TransportID, whose length is in the last four.
+    fn take(reader: &mut Reader<'_>) -> Result<Self, DescriptorProblem> {
+        let reservation_key = ReservationKey(reader.u64("RESERVATION KEY")?);
+        reader.bytes("reserved", 4)?;
+        let flags = reader.u8("ALL_TG_PT and R_HOLDER")?;
+        let scope_type = reader.u8("SCOPE and TYPE")?;
+        reader.bytes("reserved", 4)?;
+        let relative_target_port = reader.u16("RELATIVE TARGET PORT IDENTIFIER")?;
+        let length = reader.u32("ADDITIONAL DESCRIPTOR LENGTH")?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let frame = reader.bytes("TRANSPORTID", length)?;
+        let transport_id = (!frame.is_empty()).then(|| TransportId::received(frame));
+        if transport_id.as_ref().is_some_and(|id| !id.fits_frame()) {
+            return Err(DescriptorProblem::TransportId(length));
+        }
+        Ok(Self {
+            reservation_key,
+            target_ports: if flags & Self::ALL_TG_PT == 0 {
+                TargetPorts::Relative(relative_target_port)
+            } else {
+                TargetPorts::All
+            },
+            held: (flags & Self::R_HOLDER != 0).then_some((
+                Scope::from_high_bits(scope_type),
+                ReservationType::from_low_bits(scope_type),
+            )),
+            transport_id,
+        })
+    }
+
+    fn emit(&self, list: &mut Vec<u8>) {
+        let (all, port) = match self.target_ports {
+            TargetPorts::All => (Self::ALL_TG_PT, 0),
+            TargetPorts::Relative(port) => (0, port),
+        };
+        let (holder, scope, reservation_type) = match self.held {
+            Some((scope, reservation_type)) => (Self::R_HOLDER, scope, reservation_type),
+            None => (0, Scope::default(), ReservationType::default()),
+        };
+        let id = self
+            .transport_id
+            .as_ref()
+            .map_or(&[][..], TransportId::as_bytes);
+        list.extend(self.reservation_key.0.to_be_bytes());
+        list.extend([0; 4]);
+        list.push(all | holder);
+        list.push(scope.code() << 4 | reservation_type.code());
+        list.extend([0; 4]);
+        list.extend(port.to_be_bytes());
+        list.extend(u32::try_from(id.len()).unwrap_or(u32::MAX).to_be_bytes());
+        list.extend(id);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const TWO_KEYS: [u8; 24] = [
+        0, 0, 0, 0x15, 0, 0, 0, 16, // header
+        0, 0, 0, 0, 0, 0xab, 0xc1, 0x23, // first key
+        0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10, // second key
+    ];
+
+    fn keys(keys: &[u64]) -> Vec<ReservationKey> {
+        keys.iter().copied().map(ReservationKey).collect()
+    }
+
+    #[test]
+    fn the_commands() {
+        assert_eq!(
+            ServiceAction::ReadKeys.cdb(8192).as_bytes(),
+            [0x5e, 0, 0, 0, 0, 0, 0, 0x20, 0, 0]
+        );
+        assert_eq!(
+            ServiceAction::ReadReservation.cdb(0x1234).as_bytes(),
+            [0x5e, 1, 0, 0, 0, 0, 0, 0x12, 0x34, 0]
+        );
+        assert_eq!(
+            ServiceAction::ReportCapabilities.cdb(8).as_bytes(),
+            [0x5e, 2, 0, 0, 0, 0, 0, 0, 8, 0]
+        );
+        assert_eq!(
+            ServiceAction::ReadFullStatus.cdb(0xffff).as_bytes(),
+            [0x5e, 3, 0, 0, 0, 0, 0, 0xff, 0xff, 0]
+        );
+    }
+
+    #[test]
+    fn read_keys() {
+        let read = ReadKeys {
+            generation: 0x15,
+            keys: keys(&[0xab_c123, 0xfedc_ba98_7654_3210]),
+        };
+        assert_eq!(ReadKeys::parse(&TWO_KEYS), Ok(read.clone()));
+        assert_eq!(read.emit(), TWO_KEYS);
+    }
+
+    #[test]
+    fn read_keys_cut_anywhere_is_no_answer() {
+        for end in 0..TWO_KEYS.len() {
+            match ReadKeys::parse(&TWO_KEYS[..end]).unwrap_err() {
+                Malformed::Short(_) => assert!(end < 8),
+                cut => {
+                    assert!(end >= 8);
+                    let expected = Malformed::Cut {
+                        additional_length: 16,
+                        received: end,
+                    };
+                    assert_eq!(cut, expected);
+                    assert_eq!(cut.needed(), Some(24));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_list_are_not_part_of_it() {
+        let mut data = TWO_KEYS;
+        data[7] = 8;
+        assert_eq!(ReadKeys::parse(&data).unwrap().keys, keys(&[0xab_c123]));
+        data[7] = 0;
+        assert_eq!(ReadKeys::parse(&data).unwrap().keys, []);
+    }
+
+    #[test]
+    fn keys_come_in_whole_eights() {
+        for length in [1, 7, 9, 15] {
+            let mut data = TWO_KEYS;
+            data[7] = length;
+            assert_eq!(
+                ReadKeys::parse(&data),
+                Err(Malformed::PartialElement {
+                    additional_length: length.into(),
+                    element: 8
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_all_bounds_are_cut_lists() {
+        for length in [0x7fff_ffff_u32, 0x8000_0000, 0xffff_ffff] {
+            let mut data = TWO_KEYS;
+            data[4..8].copy_from_slice(&length.to_be_bytes());
+            let error = ReadKeys::parse(&data).unwrap_err();
+            assert_eq!(error.needed(), Some(8 + u64::from(length)));
+            assert!(ReadFullStatus::parse(&data).unwrap_err().needed().is_some());
+        }
+    }
+
+    const RESERVED: [u8; 24] = [
+        0, 0, 0, 2, 0, 0, 0, 16, // header
+        1, 2, 3, 4, 5, 6, 7, 8, // key
+        9, 9, 9, 9, 9, 0x28, 9, 9, // scope 2, type 8
+    ];
+
+    #[test]
+    fn read_reservation() {
+        let read = ReadReservation::parse(&RESERVED).unwrap();
+        assert_eq!(read.generation, 2);
+        assert_eq!(
+            read.reservations,
+            [Reservation {
+                reservation_key: ReservationKey(0x0102_0304_0506_0708),
+                scope: Scope::from_high_bits(0x20),
+                reservation_type: ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
+            }]
+        );
+        let mut zeroed = RESERVED;
+        for obsolete in [16, 17, 18, 19, 20, 22, 23] {
+            zeroed[obsolete] = 0;
+        }
+        assert_eq!(read.emit(), zeroed);
+    }
+
+    #[test]
+    fn read_reservation_cut_anywhere_is_no_answer() {
+        for end in 0..RESERVED.len() {
+            assert!(ReadReservation::parse(&RESERVED[..end]).is_err(), "{end}");
+        }
+        let mut data = RESERVED;
+        data[7] = 8;
+        assert_eq!(
+            ReadReservation::parse(&data),
+            Err(Malformed::PartialElement {
+                additional_length: 8,
+                element: 16
+            })
+        );
+        data[7] = 0;
+        assert_eq!(ReadReservation::parse(&data).unwrap().reservations, []);
+    }
+
+    #[test]
+    fn capabilities_bit_by_bit() {
+        type Field = fn(&Capabilities) -> bool;
+        let fields: [(usize, u8, Field); 7] = [
+            (2, 0x80, |c| c.replace_lost_reservation_capable),
+            (2, 0x10, |c| c.compatible_reservation_handling),
+            (2, 0x08, |c| c.specify_initiator_ports_capable),
+            (2, 0x04, |c| c.all_target_ports_capable),
+            (2, 0x01, |c| c.persist_through_power_loss_capable),
+            (3, 0x80, |c| c.type_mask.is_some()),
+            (3, 0x01, |c| c.persist_through_power_loss_active),
+        ];
+        for (byte, bit, field) in fields {
+            let mut data = [0, 8, 0, 0, 0, 0, 0, 0];
+            assert!(!field(&Capabilities::parse(&data).unwrap()));
+            data[byte] = bit;
+            let capabilities = Capabilities::parse(&data).unwrap();
+            assert!(field(&capabilities));
+            assert_eq!(fields.iter().filter(|f| f.2(&capabilities)).count(), 1);
+            assert_eq!(capabilities.emit(), data);
+        }
+        let data = [0, 8, 0, 0x50, 0, 0, 0, 0];
+        assert_eq!(Capabilities::parse(&data).unwrap().allow_commands, 5);
+    }
+
+    #[test]
+    fn the_type_mask_bit_by_bit() {
+        let bits = [
+            (4, 0x80),
+            (4, 0x40),
+            (4, 0x20),
+            (4, 0x08),
+            (4, 0x02),
+            (5, 1),
+        ];
+        for (reservation_type, (byte, bit)) in TypeMask::TYPES.into_iter().zip(bits) {
+            let mut data = [0, 8, 0, 0x80, 0, 0, 0, 0];
+            data[byte] = bit;
+            let capabilities = Capabilities::parse(&data).unwrap();
+            let mask = capabilities.type_mask.unwrap();
+            for other in TypeMask::TYPES {
+                assert_eq!(mask.supports(other), other == reservation_type);
+            }
+            assert_eq!(capabilities.emit(), data);
+        }
+        let all = TypeMask { bits: [0xff; 2] };
+        assert!(!all.supports(ReservationType::from_low_bits(0)));
+    }
+
+    #[test]
+    fn capabilities_cut_anywhere_are_no_answer() {
+        let data = [0, 8, 0x1d, 0x90, 0xea, 1, 0, 0];
+        for end in 0..data.len() {
+            assert!(Capabilities::parse(&data[..end]).is_err(), "{end}");
+        }
+        assert!(Capabilities::parse(&data).is_ok());
+        assert_eq!(
+            Capabilities::parse(&[0, 7, 0x1d, 0x90, 0xea, 1, 0, 0]),
+            Err(Malformed::CapabilitiesLength { length: 7 })
+        );
+        assert!(Capabilities::parse(&[0, 10, 0x1d, 0x90, 0xea, 1, 0, 0]).is_ok());
+    }
+
+    const FULL: [u8; 80] = [
+        0, 0, 0, 7, 0, 0, 0, 72, // header
+        1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, // key, reserved
+        1, 0x15, 0, 0, 0, 0, 0x12, 0x34, 0, 0, 0, 24, // holder, scope 1, type 5, port, length
+        6, 0, 0, 0, 0x50, 0, 0xc5, 0, 0x5b, 0x32, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0x12, 0x3a, 0xbc, 0, 0, 0, 0, // key, reserved
+        2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // all target ports, no TransportID
+    ];
+
+    #[test]
+    fn read_full_status() {
+        let read = ReadFullStatus::parse(&FULL).unwrap();
+        assert_eq!(read.generation, 7);
+        assert_eq!(
+            read.descriptors,
+            [
+                FullStatusDescriptor {
+                    reservation_key: ReservationKey(0x0102_0304_0506_0708),
+                    target_ports: TargetPorts::Relative(0x1234),
+                    held: Some((
+                        Scope::from_high_bits(0x10),
+                        ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+                    )),
+                    transport_id: Some(TransportId::received(&FULL[32..56])),
+                },
+                FullStatusDescriptor {
+                    reservation_key: ReservationKey(0x12_3abc),
+                    target_ports: TargetPorts::All,
+                    held: None,
+                    transport_id: None,
+                },
+            ]
+        );
+        assert_eq!(read.emit(), FULL);
+    }
+
+    #[test]
+    fn full_status_cut_anywhere_is_no_answer() {
+        for end in 0..FULL.len() {
+            assert!(ReadFullStatus::parse(&FULL[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn full_status_descriptors_end_where_the_list_ends() {
+        for length in 0..72 {
+            let mut data = FULL;
+            data[7] = length;
+            let read = ReadFullStatus::parse(&data);
+            match length {
+                0 => assert_eq!(read.unwrap().descriptors.len(), 0),
+                48 => assert_eq!(read.unwrap().descriptors.len(), 1),
+                _ => assert!(
+                    matches!(read, Err(Malformed::Descriptor { .. })),
+                    "{length}"
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_loops_or_overruns_is_no_answer() {
+        for length in [0xffff_ffe8_u32, 0xffff_ffff, 0x8000_0000, 73, 23, 20, 1] {
+            let mut data = FULL;
+            data[28..32].copy_from_slice(&length.to_be_bytes());
+            assert!(
+                matches!(
+                    ReadFullStatus::parse(&data),
+                    Err(Malformed::Descriptor {
+                        number: 1,
+                        offset: 8,
+                        ..
+                    })
+                ),
+                "{length}"
+            );
+        }
+    }
+}

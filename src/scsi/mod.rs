@@ -1,0 +1,12 @@
+//! SCSI itself: command descriptor blocks, statuses, sense data, standard INQUIRY data.
+//!
+//! Pure functions over bytes; nothing here does I/O or knows of PERSISTENT RESERVE.
+
+pub mod asc;
+pub mod bytes;
+pub mod cdb;
+pub mod hex_rows;
+pub mod inquiry;
+pub mod sense;
+pub mod sense_text;
+pub mod status;

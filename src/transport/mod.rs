@@ -1,0 +1,407 @@
+//! Carrying a command to a device server and its completion back.
+//!
+//! [`Transport`] is the one place where programs and tests differ: [`sgio`] is the kernel,
+//! [`trace`] prints what passes through it.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::scsi::cdb::Cdb;
+use crate::scsi::sense::{Sense, SenseKey};
+use crate::scsi::status::ScsiStatus;
+
+pub mod sgio;
+pub mod trace;
+
+/// How long a command may take when nobody says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a device is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// O_RDONLY.
+    ReadOnly,
+    /// O_RDWR.
+    ReadWrite,
+}
+
+/// What moves besides the command itself.
+#[derive(Debug)]
+pub enum Data<'a> {
+    /// Nothing.
+    None,
+    /// At most as many bytes as the buffer has, from the device server.
+    In(&'a mut [u8]),
+    /// All of the bytes, to the device server.
+    Out(&'a [u8]),
+}
+
+impl Data<'_> {
+    /// The same data, for one of several attempts.
+    pub fn reborrow(&mut self) -> Data<'_> {
+        match self {
+            Self::None => Data::None,
+            Self::In(buffer) => Data::In(buffer),
+            Self::Out(list) => Data::Out(list),
+        }
+    }
+
+    /// Bytes of room, or to send.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::In(buffer) => buffer.len(),
+            Self::Out(list) => list.len(),
+        }
+    }
+
+    /// Whether nothing moves.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A command on its way.
+#[derive(Debug)]
+pub struct Command<'a> {
+    /// The command descriptor block.
+    pub cdb: Cdb,
+    /// Data in or out.
+    pub data: Data<'a>,
+    /// When to give it up.
+    pub timeout: Duration,
+}
+
+/// How the Linux SCSI midlayer fared with a command (`DID_…` of `<scsi/scsi_status.h>`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostStatus(pub u32);
+
+impl HostStatus {
+    /// The constant's name; `None` for a number that has none.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            0x00 => "DID_OK",
+            0x01 => "DID_NO_CONNECT",
+            0x02 => "DID_BUS_BUSY",
+            0x03 => "DID_TIME_OUT",
+            0x04 => "DID_BAD_TARGET",
+            0x05 => "DID_ABORT",
+            0x06 => "DID_PARITY",
+            0x07 => "DID_ERROR",
+            0x08 => "DID_RESET",
+            0x09 => "DID_BAD_INTR",
+            0x0a => "DID_PASSTHROUGH",
+            0x0b => "DID_SOFT_ERROR",
+            0x0c => "DID_IMM_RETRY",
+            0x0d => "DID_REQUEUE",
+            0x0e => "DID_TRANSPORT_DISRUPTED",
+            0x0f => "DID_TRANSPORT_FAILFAST",
+            0x10 => "DID_TARGET_FAILURE",
+            0x11 => "DID_NEXUS_FAILURE (reservation conflict)",
+            0x12 => "DID_ALLOC_FAILURE",
+            0x13 => "DID_MEDIUM_ERROR",
+            0x14 => "DID_TRANSPORT_MARGINAL",
+            _ => return None,
+        })
+    }
+}
+
+/// How a low-level driver fared with a command (`DRIVER_…` of `<scsi/sg.h>`). Kernels since 5.13
+/// use no other than 0 and [`DriverStatus::SENSE`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriverStatus(pub u32);
+
+impl DriverStatus {
+    /// Sense data came.
+    pub const SENSE: Self = Self(0x08);
+
+    /// The status without the suggestion that old kernels put in the high bits.
+    #[must_use]
+    pub const fn without_suggestion(self) -> Self {
+        Self(self.0 & 0x0f)
+    }
+
+    /// The constant's name; `None` for a number that has none.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.without_suggestion().0 {
+            0x00 => "DRIVER_OK",
+            0x01 => "DRIVER_BUSY",
+            0x02 => "DRIVER_SOFT",
+            0x03 => "DRIVER_MEDIA",
+            0x04 => "DRIVER_ERROR",
+            0x05 => "DRIVER_INVALID",
+            0x06 => "DRIVER_TIMEOUT",
+            0x07 => "DRIVER_HARD",
+            0x08 => "DRIVER_SENSE",
+            _ => return None,
+        })
+    }
+}
+
+/// What came back of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The device server's status.
+    pub status: ScsiStatus,
+    /// The midlayer's.
+    pub host_status: HostStatus,
+    /// The driver's.
+    pub driver_status: DriverStatus,
+    /// Sense data, as many bytes as came.
+    pub sense: Vec<u8>,
+    /// Bytes that were to move and did not.
+    pub residual: i64,
+    /// How long the command took, in the unit of milliseconds.
+    pub duration: Duration,
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// The kernel did not take it.
+    #[error("{}", os_error_text(.0))]
+    Os(io::Error),
+    /// It did not reach the device server, or the answer got lost.
+    #[error("transport error")]
+    Transport(HostStatus, DriverStatus),
+    /// The device server refused it without sense data.
+    #[error("SCSI status {:#04x}", .0.0)]
+    Status(ScsiStatus),
+    /// The device server refused it with this sense data; `None` when it made no sense.
+    #[error("CHECK CONDITION")]
+    Sense(Option<Sense>),
+    /// More bytes are said to be missing than were asked for, or fewer than none.
+    #[error("the residual is {residual} of {requested} bytes")]
+    Residual {
+        /// Bytes said not to have moved.
+        residual: i64,
+        /// Bytes that were to move.
+        requested: usize,
+    },
+}
+
+impl Completion {
+    /// Whether sense data belongs to this completion.
+    #[must_use]
+    pub fn has_sense(&self) -> bool {
+        self.driver_status.without_suggestion() == DriverStatus::SENSE || self.status.has_sense()
+    }
+
+    /// The transport's own complaint, if it has one.
+    #[must_use]
+    pub fn transport_failed(&self) -> bool {
+        let suggestion_only = self.driver_status != DriverStatus(0)
+            && self.driver_status.without_suggestion() == DriverStatus(0);
+        let driver_failed = suggestion_only
+            || !matches!(
+                self.driver_status.without_suggestion(),
+                DriverStatus(0) | DriverStatus::SENSE
+            );
+        self.host_status != HostStatus(0) || driver_failed
+    }
+
+    /// Whether the command was carried out: every one of the statuses says so, or the sense data
+    /// says that there is nothing worse to tell than a recovered error.
+    ///
+    /// # Errors
+    /// [`CommandError`]: the first of them that does not.
+    pub fn check(&self) -> Result<(), CommandError> {
+        let status = self.status.without_vendor_bits();
+        if self.transport_failed() {
+            // The midlayer maps a reservation conflict to DID_NEXUS_FAILURE on some paths and
+            // keeps the status, which says more.
+            return Err(match status {
+                ScsiStatus::RESERVATION_CONFLICT => CommandError::Status(status),
+                _ => CommandError::Transport(self.host_status, self.driver_status),
+            });
+        }
+        if self.has_sense() {
+            return match Sense::parse(&self.sense) {
+                Some(Sense {
+                    key: SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR,
+                    ..
+                }) => Ok(()),
+                sense => Err(CommandError::Sense(sense)),
+            };
+        }
+        match (self.status, status) {
+            (ScsiStatus::GOOD, _) => Ok(()),
+            // Nothing but vendor bits is no status of any standard.
+            (raw, ScsiStatus::GOOD) => Err(CommandError::Status(raw)),
+            _ => Err(CommandError::Status(status)),
+        }
+    }
+
+    /// How many of the `requested` bytes moved.
+    ///
+    /// # Errors
+    /// [`CommandError::Residual`] when the residual is not between 0 and `requested`.
+    pub fn transferred(&self, requested: usize) -> Result<usize, CommandError> {
+        usize::try_from(self.residual)
+            .ok()
+            .and_then(|residual| requested.checked_sub(residual))
+            .ok_or(CommandError::Residual {
+                residual: self.residual,
+                requested,
+            })
+    }
+}
+
+/// What a device node turned out to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeKind {
+    /// `/dev/sgN`.
+    Sg,
+    /// `/dev/bsg/H:C:T:L`.
+    Bsg,
+    /// A block device.
+    Block,
+    /// Another character device.
+    Character,
+    /// Something else, such as a file.
+    #[default]
+    Other,
+}
+
+/// What is known of the node that commands go through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its kind.
+    pub kind: NodeKind,
+    /// The major number of bsg nodes, where it had to be looked up.
+    pub bsg_major: Option<u64>,
+}
+
+/// A way to a device server.
+pub trait Transport {
+    /// Sends `command` once and waits for its end. Data in is in the command's buffer then.
+    ///
+    /// # Errors
+    /// What the operating system says when the command could not be sent.
+    fn execute(&mut self, command: Command<'_>) -> io::Result<Completion>;
+
+    /// The node that leads there.
+    fn node(&self) -> Node;
+
+    /// The version of the sg driver, major, minor and patch level; `None` for other nodes.
+    fn sg_driver_version(&self) -> Option<[u32; 3]> {
+        None
+    }
+}
+
+/// A way to open devices.
+pub trait Open {
+    /// Opens `device`.
+    ///
+    /// # Errors
+    /// What the operating system says when it cannot be opened.
+    fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>>;
+}
+
+/// The operating system's words for `error`, without the number that the standard library adds.
+#[must_use]
+pub fn os_error_text(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(number) = error.raw_os_error() {
+        let suffix = format!(" (os error {number})");
+        text.truncate(text.strip_suffix(&suffix).unwrap_or(&text).len());
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn completion(status: u8, host: u32, driver: u32, sense: &[u8]) -> Completion {
+        Completion {
+            status: ScsiStatus(status),
+            host_status: HostStatus(host),
+            driver_status: DriverStatus(driver),
+            sense: sense.to_vec(),
+            ..Completion::default()
+        }
+    }
+
+    fn fixed(key: u8) -> Vec<u8> {
+        vec![0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[test]
+    fn good_is_good() {
+        assert!(completion(0, 0, 0, &[]).check().is_ok());
+    }
+
+    #[test]
+    fn every_status_but_good_is_an_error() {
+        for status in 1..=255 {
+            assert!(completion(status, 0, 0, &[]).check().is_err(), "{status}");
+        }
+    }
+
+    #[test]
+    fn every_host_status_but_zero_is_an_error() {
+        for host in 1..=0xffff {
+            assert!(matches!(
+                completion(0, host, 0, &fixed(1)).check(),
+                Err(CommandError::Transport(..))
+            ));
+        }
+    }
+
+    #[test]
+    fn every_driver_status_but_zero_and_sense_is_an_error() {
+        for driver in 1..=0xff {
+            let checked = completion(0, 0, driver, &fixed(5)).check();
+            assert_eq!(
+                matches!(checked, Err(CommandError::Sense(Some(_)))),
+                driver & 0xf == 8
+            );
+            assert!(checked.is_err());
+        }
+    }
+
+    #[test]
+    fn a_reservation_conflict_wins_over_the_host_status() {
+        assert!(matches!(
+            completion(0x18, 0x11, 0, &[]).check(),
+            Err(CommandError::Status(ScsiStatus::RESERVATION_CONFLICT))
+        ));
+    }
+
+    #[test]
+    fn no_sense_and_recovered_error_are_success() {
+        assert!(completion(2, 0, 8, &fixed(0)).check().is_ok());
+        assert!(completion(2, 0, 8, &fixed(1)).check().is_ok());
+        for key in 2..16 {
+            assert!(completion(2, 0, 8, &fixed(key)).check().is_err());
+        }
+        assert!(matches!(
+            completion(2, 0, 0, &[]).check(),
+            Err(CommandError::Sense(None))
+        ));
+    }
+
+    #[test]
+    fn residuals() {
+        let moved = |residual, requested| {
+            let completion = Completion {
+                residual,
+                ..Completion::default()
+            };
+            completion.transferred(requested).ok()
+        };
+        assert_eq!(moved(0, 36), Some(36));
+        assert_eq!(moved(36, 36), Some(0));
+        assert_eq!(moved(37, 36), None);
+        assert_eq!(moved(-1, 36), None);
+    }
+}
