@@ -69,6 +69,34 @@ pub enum Error {
     Output(io::Error),
 }
 
+impl Error {
+    /// What could be done about it, where the operating system's words do not say.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let forbidden =
+            |source: &io::Error| matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES));
+        match self {
+            Self::Open { source, .. } if forbidden(source) => Some(
+                "Opening it takes permission to read and write the device node (and in a container \
+                 also its device cgroup): run this as root, or as a user who has it",
+            ),
+            Self::Command {
+                source: CommandError::Os(source),
+                ..
+            }
+            | Self::Inquiry {
+                source: CommandError::Os(source),
+                ..
+            } if forbidden(source) => Some(
+                "The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in a \
+                 container: with that capability), or use the device's /dev/sgN where it may be \
+                 written",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// Which of the commands failed; some messages differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {

@@ -11,6 +11,7 @@ use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::run::{World, run};
 use sg_persist::transport::sgio::Kernel;
+use sg_persist::transport::watch::Watched;
 
 /// Standard input and the file system.
 struct Files;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
             show_invocation: is_set("SG3_UTILS_INVOCATION"),
         },
         input: &mut Files,
-        devices: &Kernel,
+        devices: &Watched::new(Kernel, stderr.is_terminal()),
         stdout: &mut stdout.lock(),
         stdout_is_terminal: stdout.is_terminal(),
         stderr: &mut stderr.lock(),

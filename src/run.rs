@@ -21,8 +21,7 @@ use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::transport::trace::Tracer;
 use crate::transport::{
-    Access, Command, CommandError, Completion, DEFAULT_TIMEOUT, Data, Open, Transport,
-    os_error_text,
+    Access, Command, CommandError, Completion, Data, Open, Transport, os_error_text,
 };
 
 /// Everything outside the program that a run touches.
@@ -141,11 +140,17 @@ fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
         }
         Error::Open { .. } | Error::Output(_) => {
             say(&error.to_string());
+            if let Some(advice) = error.advice() {
+                say(advice);
+            }
             return;
         }
         // The original says so on stdout, and scripts look for it there.
         Error::Inquiry { .. } | Error::InquiryData { .. } => {
             console.put(format!("{error}\n").as_bytes());
+            if let Some(advice) = error.advice() {
+                say(advice);
+            }
             return;
         }
         Error::Command {
@@ -166,6 +171,9 @@ fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
     }
     if let (0, Some(text)) = (verbosity, status.text()) {
         say(&format!("sg_persist failed: {text}"));
+    }
+    if let Some(advice) = error.advice() {
+        say(advice);
     }
 }
 
@@ -219,6 +227,7 @@ impl Job<'_, '_> {
             return Ok(());
         };
         (self.print)(&format!("Number of PROUT parameters: {parameters_given}\n"));
+        let transport_ids = transport_ids.as_slice();
         if !transport_ids.is_empty() {
             (self.print)(&format!(
                 "number of tranport-ids decoded from command line (or stdin): {}\n",
@@ -348,10 +357,7 @@ impl Job<'_, '_> {
                 format!("PR out: command ({}) successful", action.name()),
             ),
         };
-        // The request was refused before any device was opened if this is too long.
-        let (cdb, list) = out
-            .emit()
-            .map_err(|error| Error::Output(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        let (cdb, list) = out.emit();
         let result = device.execute(cdb, Data::Out(&list))?;
         self.completed(cdb, None, result)
             .map_err(|source| Error::Command {
@@ -501,7 +507,7 @@ impl<'a, 'c> Device<'a, 'c> {
         self.transport.execute(Command {
             cdb,
             data,
-            timeout: DEFAULT_TIMEOUT,
+            timeout: self.job.task.timeout,
         })
     }
 }

@@ -10,7 +10,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::{getopt, options};
+use super::getopt;
+use super::options::{KEPT_ABBREVIATIONS, Opt};
 
 /// clap's name for the words that are neither options nor values.
 const OPERANDS: &str = "operands";
@@ -18,8 +19,8 @@ const OPERANDS: &str = "operands";
 /// One option as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
-    /// The option's letter, however it was spelled.
-    pub letter: char,
+    /// The option, however it was spelled.
+    pub option: Opt,
     /// Its value; empty for an option that takes none.
     pub value: OsString,
 }
@@ -60,13 +61,13 @@ impl Arguments {
             .try_get_matches_from(words.iter().map(|word| guard_equals_signs(word)))
             .ok()?;
         let mut found: Vec<(usize, Occurrence)> = Vec::new();
-        for letter in options::letters() {
-            let Some(indices) = matches.indices_of(id(letter)) else {
+        for option in Opt::all() {
+            let Some(indices) = matches.indices_of(id(option)) else {
                 continue;
             };
-            let values = matches.get_raw(id(letter)).into_iter().flatten();
+            let values = matches.get_raw(id(option)).into_iter().flatten();
             let occurrences = values.map(|value| Occurrence {
-                letter,
+                option,
                 value: unguard(value),
             });
             found.extend(indices.zip(occurrences));
@@ -85,8 +86,8 @@ impl Arguments {
 }
 
 /// clap's name for an option: its first long name.
-fn id(letter: char) -> &'static str {
-    options::long_names(letter).next().unwrap_or_default()
+fn id(option: Opt) -> &'static str {
+    option.long_names().next().unwrap_or_default()
 }
 
 /// The options as clap knows them.
@@ -99,16 +100,18 @@ fn command(options_first: bool) -> Command {
         .disable_help_flag(true)
         .disable_version_flag(true)
         .infer_long_args(true);
-    for letter in options::letters() {
-        let mut names = options::long_names(letter);
-        let mut arg = Arg::new(id(letter))
-            .short(letter)
+    for option in Opt::all() {
+        let kept = KEPT_ABBREVIATIONS.into_iter();
+        let kept = kept.filter_map(|(name, other)| (other == option).then_some(name));
+        let mut arg = Arg::new(id(option))
+            .long(id(option))
+            .aliases(option.long_names().skip(1).chain(kept))
             .action(ArgAction::Append)
             .value_parser(ValueParser::os_string());
-        if let Some(name) = names.next() {
-            arg = arg.long(name).aliases(names);
+        if let Some(letter) = option.letter() {
+            arg = arg.short(letter);
         }
-        command = command.arg(if options::takes_value(letter) {
+        command = command.arg(if option.takes_value() {
             arg.num_args(1).allow_hyphen_values(true)
         } else {
             arg.num_args(0).default_missing_value("")
@@ -159,7 +162,10 @@ mod tests {
         let options: Vec<String> = arguments
             .options
             .iter()
-            .map(|o| format!("{}{}", o.letter, o.value.to_string_lossy()))
+            .map(|o| {
+                let letter = o.option.letter().unwrap_or('?');
+                format!("{letter}{}", o.value.to_string_lossy())
+            })
             .collect();
         let operands: Vec<_> = arguments
             .operands
@@ -211,6 +217,7 @@ mod tests {
             None,
         );
         check("--preempt --preempt_ --pro 5", "P A T5", "", None);
+        check("--t=a --tr b --ti 5", "Xa Xb ?5", "", None);
         check("--param-unreg --unreg", "U U", "", None);
     }
 

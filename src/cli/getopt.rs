@@ -3,7 +3,7 @@
 //! Scripts were written against these messages, and people know them. [`super::arguments`] finds
 //! the word; what is wrong with it follows from the word alone.
 
-use super::options::{self, Resolved};
+use super::options::{self, Opt, Resolved};
 
 /// Lossless for what people type, readable for the rest.
 fn text(bytes: &[u8]) -> String {
@@ -31,7 +31,7 @@ fn long_complaint(long: &[u8]) -> String {
                 text(long)
             )
         }
-        Resolved::Option(name, letter) if options::takes_value(letter) => {
+        Resolved::Option(name, option) if option.takes_value() => {
             format!("option '--{name}' requires an argument")
         }
         Resolved::Option(name, _) => format!("option '--{name}' doesn't allow an argument"),
@@ -40,7 +40,7 @@ fn long_complaint(long: &[u8]) -> String {
 
 /// The first letter of a cluster that is no option; else the last one, which lacks its value.
 fn short_complaint(cluster: &[u8]) -> String {
-    let unknown = |&&letter: &&u8| !options::is_option(letter.into());
+    let unknown = |&&letter: &&u8| Opt::from_letter(letter.into()).is_none();
     let letter = |byte: &u8| text(std::slice::from_ref(byte));
     match cluster.iter().find(unknown) {
         Some(byte) => format!("invalid option -- '{}'", letter(byte)),

@@ -4,19 +4,25 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::arguments::{Arguments, Occurrence};
 use super::number::{self, NotANumber};
+use super::options::Opt;
 use super::transport_ids::{self, Input};
-use crate::pr::prout::PersistentReserveOut;
-use crate::pr::transport_id::TransportId;
+use crate::pr::prout::{PersistentReserveOut, TransportIds};
 use crate::pr::{ReservationKey, ReservationType, Scope, prin, prout};
 
 /// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes. It is also
 /// the one that is used without them.
 pub const DEFAULT_ALLOCATION_LENGTH: u16 = 8192;
+
+/// How long a command may take where nobody says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest time that `--timeout` takes: the kernel counts milliseconds in 32 bits.
+const MAXIMUM_TIMEOUT: u32 = u32::MAX / 1000;
 
 /// The environment variables that count, by their mere existence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,8 +109,10 @@ pub struct Task {
     pub inquiry: bool,
     /// How the device is to be opened.
     pub opening: Opening,
+    /// How long each command may take.
+    pub timeout: Duration,
     /// The TransportIDs given, also with commands that do not send them.
-    pub transport_ids: Vec<TransportId>,
+    pub transport_ids: TransportIds,
     /// How many options for PERSISTENT RESERVE OUT were given, of those that have parameters.
     pub parameters_given: usize,
     /// The command.
@@ -171,83 +179,88 @@ struct Values {
     service_action_reservation_key: ReservationKey,
     reservation_type: ReservationType,
     relative_target_port: u16,
-    transport_ids: Vec<TransportId>,
+    transport_ids: TransportIds,
     activate_persist_through_power_loss: bool,
     all_target_ports: bool,
     unregister: bool,
     parameters_given: usize,
+    timeout: Option<Duration>,
 }
 
 impl Values {
     /// Takes the options in their order; the first wrong value ends it.
     fn take(options: &[Occurrence], input: &mut dyn Input) -> Result<Self, UsageError> {
         let mut values = Self::default();
-        for Occurrence { letter, value } in options {
-            values.take_one(*letter, value, input)?;
+        for Occurrence { option, value } in options {
+            values.take_one(*option, value, input)?;
         }
         Ok(values)
     }
 
     fn take_one(
         &mut self,
-        letter: char,
+        option: Opt,
         value: &OsStr,
         input: &mut dyn Input,
     ) -> Result<(), UsageError> {
-        self.parameters_given += usize::from("KSTQXYZ".contains(letter));
-        match letter {
-            'A' => self
+        match option {
+            Opt::PreemptAbort => self
                 .prout_actions
                 .push(prout::ServiceAction::PreemptAndAbort),
-            'C' => self.prout_actions.push(prout::ServiceAction::Clear),
-            'G' => self.prout_actions.push(prout::ServiceAction::Register),
-            'I' => self
+            Opt::Clear => self.prout_actions.push(prout::ServiceAction::Clear),
+            Opt::Register => self.prout_actions.push(prout::ServiceAction::Register),
+            Opt::RegisterIgnore => self
                 .prout_actions
                 .push(prout::ServiceAction::RegisterAndIgnoreExistingKey),
-            'L' => self.prout_actions.push(prout::ServiceAction::Release),
-            'M' => self
+            Opt::Release => self.prout_actions.push(prout::ServiceAction::Release),
+            Opt::RegisterMove => self
                 .prout_actions
                 .push(prout::ServiceAction::RegisterAndMove),
-            'P' => self.prout_actions.push(prout::ServiceAction::Preempt),
-            'R' => self.prout_actions.push(prout::ServiceAction::Reserve),
-            'z' => self
+            Opt::Preempt => self.prout_actions.push(prout::ServiceAction::Preempt),
+            Opt::Reserve => self.prout_actions.push(prout::ServiceAction::Reserve),
+            Opt::ReplaceLost => self
                 .prout_actions
                 .push(prout::ServiceAction::ReplaceLostReservation),
-            'c' => self
+            Opt::ReportCapabilities => self
                 .prin_actions
                 .push(prin::ServiceAction::ReportCapabilities),
-            'k' => self.prin_actions.push(prin::ServiceAction::ReadKeys),
-            'r' => self.prin_actions.push(prin::ServiceAction::ReadReservation),
-            's' => self.prin_actions.push(prin::ServiceAction::ReadFullStatus),
-            'd' => self.device = Some(value.to_owned()),
-            'h' => self.help += 1,
-            'H' => self.hex = self.hex.saturating_add(1),
-            'i' => self.prin = true,
-            'o' => self.prout = true,
-            'n' => self.no_inquiry = true,
-            'v' => self.verbosity = self.verbosity.saturating_add(1),
-            'V' => self.version = true,
-            'y' => self.readonly += 1,
-            'U' => self.unregister = true,
-            'Y' => self.all_target_ports = true,
-            'Z' => self.activate_persist_through_power_loss = true,
-            'K' => self.reservation_key = ReservationKey(hex64(value, "param-rk")?),
-            'S' => {
+            Opt::ReadKeys => self.prin_actions.push(prin::ServiceAction::ReadKeys),
+            Opt::ReadReservation => self.prin_actions.push(prin::ServiceAction::ReadReservation),
+            Opt::ReadFullStatus => self.prin_actions.push(prin::ServiceAction::ReadFullStatus),
+            Opt::Device => self.device = Some(value.to_owned()),
+            Opt::Help => self.help += 1,
+            Opt::Hex => self.hex = self.hex.saturating_add(1),
+            Opt::In => self.prin = true,
+            Opt::Out => self.prout = true,
+            Opt::NoInquiry => self.no_inquiry = true,
+            Opt::Verbose => self.verbosity = self.verbosity.saturating_add(1),
+            Opt::Version => self.version = true,
+            Opt::Readonly => self.readonly += 1,
+            Opt::ParamUnreg => self.unregister = true,
+            Opt::ParamAlltgpt => self.all_target_ports = true,
+            Opt::ParamAptpl => self.activate_persist_through_power_loss = true,
+            Opt::ParamRk => self.reservation_key = ReservationKey(hex64(value, "param-rk")?),
+            Opt::ParamSark => {
                 self.service_action_reservation_key = ReservationKey(hex64(value, "param-sark")?);
             }
-            'T' => self.reservation_type = reservation_type(value)?,
-            'Q' => self.relative_target_port = relative_target_port(value)?,
-            'l' => self.allocation_length = Some(alloc_length(value)?),
-            'm' => self.allocation_length = Some(maxlen(value)?),
-            'X' => {
-                self.transport_ids = transport_ids::parse(value, input)
-                    .map_err(|error| {
-                        UsageError::syntax(format!("{error}\n{}", bad_argument("transport-id")))
-                    })?
-                    .ids;
-            }
-            _ => {}
+            Opt::ProutType => self.reservation_type = reservation_type(value)?,
+            Opt::RelativeTargetPort => self.relative_target_port = relative_target_port(value)?,
+            Opt::AllocLength => self.allocation_length = Some(alloc_length(value)?),
+            Opt::Maxlen => self.allocation_length = Some(maxlen(value)?),
+            Opt::TransportId => self.transport_ids = transport_ids(value, input)?,
+            Opt::Timeout => self.timeout = Some(timeout(value)?),
         }
+        let is_parameter = matches!(
+            option,
+            Opt::ParamRk
+                | Opt::ParamSark
+                | Opt::ProutType
+                | Opt::RelativeTargetPort
+                | Opt::TransportId
+                | Opt::ParamAlltgpt
+                | Opt::ParamAptpl
+        );
+        self.parameters_given += usize::from(is_parameter);
         Ok(())
     }
 
@@ -308,6 +321,7 @@ fn request(
         hex: values.hex,
         inquiry: !values.no_inquiry,
         opening,
+        timeout: values.timeout.unwrap_or(DEFAULT_TIMEOUT),
         transport_ids: values.transport_ids,
         parameters_given: values.parameters_given,
         operation,
@@ -331,10 +345,7 @@ fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation
         if action.needs_type() && values.reservation_type == ReservationType::default() {
             notes.push("warning>>> --prout-type probably needs to be given");
         }
-        let out = persistent_reserve_out(values, *action);
-        out.emit()
-            .map_err(|error| UsageError::syntax(format!("--transport-id: {error}")))?;
-        return Ok(Operation::Out(out));
+        return Ok(Operation::Out(persistent_reserve_out(values, *action)));
     }
     if !values.prout_actions.is_empty() {
         return Err(UsageError::contradiction(
@@ -368,7 +379,7 @@ fn check_move(values: &Values, action: Option<prout::ServiceAction>) -> Result<(
         let message = "--unreg or --relative-target-port only useful with --register-move";
         return Err(UsageError::contradiction(message).with_usage());
     }
-    if moves && values.transport_ids.len() != 1 {
+    if moves && values.transport_ids.as_slice().len() != 1 {
         let message = "with --register-move one (and only one) --transport-id should be given";
         return Err(UsageError::contradiction(message).with_usage());
     }
@@ -408,6 +419,28 @@ fn reservation_type(value: &OsStr) -> Result<ReservationType, UsageError> {
 fn relative_target_port(value: &OsStr) -> Result<u16, UsageError> {
     u16::try_from(hex64(value, "relative-target-port")?)
         .map_err(|_| UsageError::syntax("argument to '--relative-target-port' 0 to ffff inclusive"))
+}
+
+fn transport_ids(value: &OsStr, input: &mut dyn Input) -> Result<TransportIds, UsageError> {
+    let wrong =
+        |error: String| UsageError::syntax(format!("{error}\n{}", bad_argument("transport-id")));
+    let parsed = transport_ids::parse(value, input).map_err(|error| wrong(error.to_string()))?;
+    TransportIds::try_from(parsed.ids).map_err(|error| wrong(error.to_string()))
+}
+
+/// A whole number of seconds, decimal; not 0, which the kernel would take for its own default.
+fn timeout(value: &OsStr) -> Result<Duration, UsageError> {
+    let digits = value
+        .to_str()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let seconds = digits.and_then(|text| text.parse::<u32>().ok());
+    match seconds {
+        Some(seconds @ 1..=MAXIMUM_TIMEOUT) => Ok(Duration::from_secs(seconds.into())),
+        _ => Err(UsageError::syntax(format!(
+            "{} (1 to {MAXIMUM_TIMEOUT} seconds)",
+            bad_argument("timeout")
+        ))),
+    }
 }
 
 fn exceeds_maximum(option: &str) -> UsageError {

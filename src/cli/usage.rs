@@ -51,12 +51,13 @@ Options that are needed less often (-h shows the others):
   -l, --alloc-length=LEN      room for the answer in bytes (hex, 0 to 2000)
   -m, --maxlen=LEN            the same (decimal; 0x before it or h behind it: hex; 0 to 8192)
   -y, --readonly              open the device read-only; -yy: read-write from the start
+      --timeout=SECS          give a command up after SECS seconds (default 60)
   -X, --transport-id=TIDS     other initiators: sas,H16  fcp,H16  sbp,H16  spi,ADDRESS,PORT
                               srp,H32  sop,H4  iqn.NAME[,i,0xISID]  a list of hex bytes
                               file=NAME (one on each line)  - (the same from standard input)
   -Q, --relative-target-port=RTPI
                               --register-move: the target port to move to (hex, 0 to ffff)
-  -U, --unreg                 --register-move: unregister here (also --param-unreg)
+  -U, --param-unreg           --register-move: unregister here (also --unreg)
   -Y, --param-alltgpt         register for all target ports
   -Z, --param-aptpl           registrations are to outlast a loss of power
 
@@ -78,21 +79,29 @@ sg_persist(8) lists them all.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::options;
+    use crate::cli::options::{LONG_NAMES, NEW_LONG_NAMES, Opt};
 
     #[test]
     fn every_option_is_explained_once() {
-        for letter in options::letters() {
-            let shown = format!("  -{letter}, --");
+        for option in Opt::all() {
+            let letter = option
+                .letter()
+                .map_or("    ".to_owned(), |letter| format!("-{letter}, "));
+            let name = option.long_names().next().unwrap_or_default();
+            let shown = format!("  {letter}--{name}");
             let both = [USAGE, MORE_USAGE].concat();
-            assert_eq!(both.matches(&shown).count(), 1, "{letter}");
+            let lines = both.lines().filter(|line| {
+                line.strip_prefix(&shown)
+                    .is_some_and(|rest| rest.starts_with([' ', '=']) || rest.is_empty())
+            });
+            assert_eq!(lines.count(), 1, "{name}");
         }
     }
 
     #[test]
     fn every_long_name_is_explained() {
         let both = [USAGE, MORE_USAGE].concat();
-        for (name, _) in options::LONG_NAMES {
+        for (name, _) in LONG_NAMES.into_iter().chain(NEW_LONG_NAMES) {
             let name = name.replace('_', "-");
             assert!(both.contains(&format!("--{name}")), "{name}");
         }

@@ -72,10 +72,44 @@ impl ServiceAction {
     }
 }
 
-/// The parameter list does not fit the command's 16-bit length.
+/// TransportIDs that fit one command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransportIds(Vec<TransportId>);
+
+/// The parameter list would not fit the command's 16-bit length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the parameter list would take {0} bytes, the command has room for 65535")]
 pub struct TooLong(pub usize);
+
+impl TransportIds {
+    /// Bytes before the first TransportID in the longer of the two parameter lists.
+    const BEFORE: usize = 28;
+
+    /// The TransportIDs one after the other.
+    fn bytes(&self) -> Vec<u8> {
+        let ids = self.0.iter();
+        ids.flat_map(TransportId::as_bytes).copied().collect()
+    }
+
+    /// The TransportIDs.
+    #[must_use]
+    pub fn as_slice(&self) -> &[TransportId] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<TransportId>> for TransportIds {
+    type Error = TooLong;
+
+    fn try_from(ids: Vec<TransportId>) -> Result<Self, TooLong> {
+        let ids = Self(ids);
+        let length = Self::BEFORE + ids.bytes().len();
+        match u16::try_from(length) {
+            Ok(_) => Ok(ids),
+            Err(_) => Err(TooLong(length)),
+        }
+    }
+}
 
 /// A PERSISTENT RESERVE OUT command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,20 +137,19 @@ pub struct PersistentReserveOut {
     #[doc(alias = "RELATIVE TARGET PORT IDENTIFIER")]
     pub relative_target_port: u16,
     /// Other initiator ports: to register (SPEC_I_PT), or the one to move to.
-    pub transport_ids: Vec<TransportId>,
+    pub transport_ids: TransportIds,
 }
 
 impl PersistentReserveOut {
     /// The command and its parameter list.
-    ///
-    /// # Errors
-    /// [`TooLong`] when there are more TransportIDs than the command can carry.
-    pub fn emit(&self) -> Result<(Cdb, Vec<u8>), TooLong> {
+    #[must_use]
+    pub fn emit(&self) -> (Cdb, Vec<u8>) {
         let list = match self.action {
             ServiceAction::RegisterAndMove => self.register_and_move_list(),
             _ => self.basic_list(),
         };
-        let length = u16::try_from(list.len()).map_err(|_| TooLong(list.len()))?;
+        // TransportIds sees to it that the list is not longer.
+        let length = u16::try_from(list.len()).unwrap_or(u16::MAX);
         let [high, low] = length.to_be_bytes();
         let cdb = Cdb::ten([
             Cdb::PERSISTENT_RESERVE_OUT,
@@ -130,7 +163,7 @@ impl PersistentReserveOut {
             low,
             0,
         ]);
-        Ok((cdb, list))
+        (cdb, list)
     }
 
     fn keys(&self) -> Vec<u8> {
@@ -143,15 +176,14 @@ impl PersistentReserveOut {
 
     /// The TransportIDs one after the other, their length in four bytes before them.
     fn transport_id_list(&self) -> Vec<u8> {
-        let ids = self.transport_ids.iter();
-        let ids: Vec<u8> = ids.flat_map(TransportId::as_bytes).copied().collect();
+        let ids = self.transport_ids.bytes();
         let length = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         [&length.to_be_bytes()[..], &ids].concat()
     }
 
     /// The list of all service actions but REGISTER AND MOVE (SPC-5 6.17.3).
     fn basic_list(&self) -> Vec<u8> {
-        let specify_initiator_ports = !self.transport_ids.is_empty();
+        let specify_initiator_ports = !self.transport_ids.0.is_empty();
         let mut list = self.keys();
         list.extend([0; 4]);
         list.push(
@@ -195,7 +227,7 @@ mod tests {
             all_target_ports: false,
             unregister: false,
             relative_target_port: 0,
-            transport_ids: Vec::new(),
+            transport_ids: TransportIds::default(),
         }
     }
 
@@ -218,7 +250,7 @@ mod tests {
         for (code, action) in (0..).zip(actions) {
             let mut out = out(action);
             out.reservation_type = ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS;
-            let (cdb, list) = out.emit().unwrap();
+            let (cdb, list) = out.emit();
             assert_eq!(cdb.as_bytes(), [0x5f, code, 8, 0, 0, 0, 0, 0, 24, 0]);
             assert_eq!(hex::encode(list), format!("{KEYS}0000000000000000"));
         }
@@ -228,22 +260,22 @@ mod tests {
     fn the_flags_of_the_basic_list() {
         let mut all = out(ServiceAction::Register);
         all.all_target_ports = true;
-        let (_, list) = all.emit().unwrap();
+        let (_, list) = all.emit();
         assert_eq!(hex::encode(list), format!("{KEYS}0000000004000000"));
         let mut persist = out(ServiceAction::Register);
         persist.activate_persist_through_power_loss = true;
-        let (_, list) = persist.emit().unwrap();
+        let (_, list) = persist.emit();
         assert_eq!(hex::encode(list), format!("{KEYS}0000000001000000"));
     }
 
     #[test]
     fn transport_ids_set_spec_i_pt_and_their_length() {
         let mut register = out(ServiceAction::Register);
-        register.transport_ids = vec![
+        register.transport_ids = TransportIds(vec![
             TransportId::sas(0x5000_c500_05b3_2001),
             TransportId::spi(1, 2),
-        ];
-        let (cdb, list) = register.emit().unwrap();
+        ]);
+        let (cdb, list) = register.emit();
         assert_eq!(cdb.as_bytes(), [0x5f, 0, 0, 0, 0, 0, 0, 0, 76, 0]);
         let spi = "010000010000000200000000000000000000000000000000";
         assert_eq!(
@@ -255,25 +287,26 @@ mod tests {
     #[test]
     fn register_and_move() {
         let mut moved = out(ServiceAction::RegisterAndMove);
-        moved.transport_ids = vec![TransportId::sas(0x5000_c500_05b3_2001)];
+        moved.transport_ids = TransportIds(vec![TransportId::sas(0x5000_c500_05b3_2001)]);
         moved.relative_target_port = 0x1234;
         moved.unregister = true;
         moved.all_target_ports = true; // which has no place in this list
-        let (cdb, list) = moved.emit().unwrap();
+        let (cdb, list) = moved.emit();
         assert_eq!(cdb.as_bytes(), [0x5f, 7, 0, 0, 0, 0, 0, 0, 48, 0]);
         assert_eq!(hex::encode(list), format!("{KEYS}0002123400000018{SAS}"));
         moved.unregister = false;
         moved.activate_persist_through_power_loss = true;
-        let (_, list) = moved.emit().unwrap();
+        let (_, list) = moved.emit();
         assert_eq!(hex::encode(list), format!("{KEYS}0001123400000018{SAS}"));
     }
 
     #[test]
     fn a_list_beyond_16_bits_is_refused() {
+        let mut ids = vec![TransportId::sas(1); 2729];
         let mut register = out(ServiceAction::Register);
-        register.transport_ids = vec![TransportId::sas(1); 2729];
-        assert_eq!(register.emit().unwrap().1.len(), 65_524);
-        register.transport_ids.push(TransportId::sas(1));
-        assert_eq!(register.emit(), Err(TooLong(65_548)));
+        register.transport_ids = TransportIds::try_from(ids.clone()).unwrap();
+        assert_eq!(register.emit().1.len(), 65_524);
+        ids.push(TransportId::sas(1));
+        assert_eq!(TransportIds::try_from(ids), Err(TooLong(65_548)));
     }
 }

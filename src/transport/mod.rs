@@ -1,7 +1,7 @@
 //! Carrying a command to a device server and its completion back.
 //!
 //! [`Transport`] is the one place where programs and tests differ: [`sgio`] is the kernel,
-//! [`trace`] prints what passes through it.
+//! [`trace`] prints what passes through it, [`watch`] looks after what is under way.
 
 use std::io;
 use std::path::Path;
@@ -15,9 +15,7 @@ use crate::scsi::status::ScsiStatus;
 
 pub mod sgio;
 pub mod trace;
-
-/// How long a command may take when nobody says otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+pub mod watch;
 
 /// How a device is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

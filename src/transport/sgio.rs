@@ -366,7 +366,7 @@ mod tests {
             .execute(Command {
                 cdb: crate::scsi::inquiry::cdb(),
                 data: Data::In(&mut [0; 36]),
-                timeout: super::super::DEFAULT_TIMEOUT,
+                timeout: Duration::from_secs(60),
             })
             .unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));

@@ -1,0 +1,219 @@
+//! Watching over a command while it is at the device.
+//!
+//! The ioctl does not return before the command has ended. A thread beside it tells a person at a
+//! terminal what is being waited for, and says, when a signal is about to end the program, that
+//! nobody knows what became of the command.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::SignalFd;
+
+use super::{Access, Command, Completion, Data, Node, Open, Transport};
+
+/// The signals with which people and service managers end a program.
+const SIGNALS: [Signal; 4] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+];
+/// How long a command may take before a person is told.
+const PATIENCE: u16 = 1000;
+
+/// Opens devices and watches over the commands sent to them.
+#[derive(Debug)]
+pub struct Watched<O> {
+    inner: O,
+    /// Whether a person looks at standard error.
+    terminal: bool,
+}
+
+impl<O> Watched<O> {
+    /// Watches what `inner` opens; `terminal` says whether standard error is one.
+    pub const fn new(inner: O, terminal: bool) -> Self {
+        Self { inner, terminal }
+    }
+}
+
+impl<O: Open> Open for Watched<O> {
+    fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>> {
+        Ok(Box::new(Watch {
+            inner: self.inner.open(device, access)?,
+            device: device.to_owned(),
+            terminal: self.terminal,
+            state: None,
+        }))
+    }
+}
+
+/// The command at the device, if there is one.
+#[derive(Debug)]
+struct AtDevice {
+    name: &'static str,
+    changes: bool,
+    since: Instant,
+    timeout: Duration,
+    /// Whether a line about it stands on the terminal.
+    shown: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    device: PathBuf,
+    terminal: bool,
+    stderr: File,
+    at_device: Mutex<Option<AtDevice>>,
+}
+
+struct Watch {
+    inner: Box<dyn Transport>,
+    device: PathBuf,
+    terminal: bool,
+    state: Option<Arc<Shared>>,
+}
+
+impl Transport for Watch {
+    fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
+        let changes = matches!(command.data, Data::Out(_));
+        // Reading that is cut short has no outcome to be unknown: scripts are spared the thread.
+        if !changes && !self.terminal {
+            return self.inner.execute(command);
+        }
+        if self.state.is_none() {
+            // A machine so short of resources that no thread can start still has its say: the
+            // command goes out unwatched.
+            self.state = Shared::watch(&self.device, self.terminal).ok();
+        }
+        let Some(state) = self.state.clone() else {
+            return self.inner.execute(command);
+        };
+        *state.at_device() = Some(AtDevice {
+            name: command.cdb.name(),
+            changes,
+            since: Instant::now(),
+            timeout: command.timeout,
+            shown: false,
+        });
+        let result = self.inner.execute(command);
+        if state
+            .at_device()
+            .take()
+            .is_some_and(|command| command.shown)
+        {
+            state.say("\r\x1b[K");
+        }
+        result
+    }
+
+    fn node(&self) -> Node {
+        self.inner.node()
+    }
+
+    fn sg_driver_version(&self) -> Option<[u32; 3]> {
+        self.inner.sg_driver_version()
+    }
+}
+
+impl Shared {
+    /// Starts the thread. From then on the signals come to it.
+    fn watch(device: &Path, terminal: bool) -> io::Result<Arc<Self>> {
+        let shared = Arc::new(Self {
+            device: device.to_owned(),
+            terminal,
+            stderr: io::stderr().as_fd().try_clone_to_owned()?.into(),
+            at_device: Mutex::new(None),
+        });
+        let signals: SigSet = SIGNALS.into_iter().collect();
+        let signal_fd = SignalFd::new(&signals)?;
+        // The new thread starts with this thread's mask: no moment is left unwatched.
+        signals.thread_block()?;
+        let for_thread = Arc::clone(&shared);
+        let started = thread::Builder::new().spawn(move || for_thread.run(&signal_fd));
+        match started {
+            Ok(_) => Ok(shared),
+            Err(error) => {
+                signals.thread_unblock()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn at_device(&self) -> MutexGuard<'_, Option<AtDevice>> {
+        self.at_device
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, text: &str) {
+        // There is nobody else to tell.
+        let _ = (&self.stderr).write_all(text.as_bytes());
+    }
+
+    fn run(&self, signal_fd: &SignalFd) {
+        let patience = match self.terminal {
+            true => PollTimeout::from(PATIENCE),
+            false => PollTimeout::NONE,
+        };
+        loop {
+            let mut ready = [PollFd::new(signal_fd.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, patience) {
+                Ok(0) => self.show_progress(),
+                Ok(_) => self.end(signal_fd),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Tells a person what is being waited for.
+    fn show_progress(&self) {
+        let mut at_device = self.at_device();
+        let Some(command) = at_device.as_mut() else {
+            return;
+        };
+        let waited = command.since.elapsed();
+        if waited < Duration::from_millis(PATIENCE.into()) {
+            return;
+        }
+        command.shown = true;
+        let left = command.timeout.saturating_sub(waited).as_secs();
+        self.say(&format!(
+            "\r\x1b[Ksg_persist: {} is waiting for {}, at most {left} s more",
+            command.name,
+            self.device.display()
+        ));
+    }
+
+    /// Ends the program by the signal that came, as if nobody had looked at it first.
+    fn end(&self, signal_fd: &SignalFd) {
+        let Ok(Some(signal)) = signal_fd.read_signal() else {
+            return;
+        };
+        let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
+        let Ok(signal) = Signal::try_from(number) else {
+            return;
+        };
+        if let Some(command) = self.at_device().as_ref() {
+            let clear = if command.shown { "\r\x1b[K" } else { "" };
+            let device = self.device.display();
+            let outcome = match command.changes {
+                true => "its outcome is unknown: read the keys and the reservation to see",
+                false => "there is no answer",
+            };
+            self.say(&format!(
+                "{clear}sg_persist: {signal} while a command ({}) was at {device}; {outcome}\n",
+                command.name
+            ));
+        }
+        let signals: SigSet = SIGNALS.into_iter().collect();
+        let _ = signals.thread_unblock();
+        let _ = raise(signal);
+    }
+}

@@ -1,0 +1,1966 @@
+//! Whole runs: a command line and what a device says, against all that comes of it.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod common;
+
+use common::{
+    Answer, DEVICE, DISK, DISK_LINES, INQUIRY, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
+    REPORT_CAPABILITIES, RO, RW, check_condition, driver, errno, good, host, sense, sg_persist,
+    sg_persist_words, status, with_data,
+};
+
+/// No registrations.
+const NO_KEYS: &str = "00000015 00000000";
+/// Two registrations.
+const TWO_KEYS: &str = "00000015 00000010 0000000000abc123 fedcba9876543210";
+/// What is shown of [`TWO_KEYS`].
+const TWO_KEYS_TEXT: &str = "  PR generation=0x15, 2 registered reservation keys follow:
+    0xabc123
+    0xfedcba9876543210
+";
+/// REGISTER without any parameter.
+const REGISTER: &str = "5f000000000000001800";
+/// Twenty-four bytes of a parameter list without anything in them.
+const NOTHING: &str = "000000000000000000000000000000000000000000000000";
+/// The TransportID of `sas,5000c50005b32001`.
+const SAS: &str = "060000005000c50005b32001000000000000000000000000";
+
+/// Which command line is understood, and what is said of the others. The checks come in the
+/// order in which they stand here.
+mod checks {
+    use super::*;
+
+    const BOTH: &str = "choose '--in' _or_ '--out' (not both)\n";
+    const ONE_OUT: &str = ">> For Persistent Reserve Out one and only one appropriate
+>> service action must be chosen (e.g. '--register')
+";
+    const NEEDS_OUT: &str = ">> When a service action for Persistent Reserve Out is chosen the
+>> '--out' option must be given (as a safeguard)
+";
+    const ONE_IN: &str = "Too many service actions given; choose one only\n";
+    const MOVE_ONLY: &str = "--unreg or --relative-target-port only useful with --register-move\n";
+    const MOVE_ONE: &str =
+        "with --register-move one (and only one) --transport-id should be given\n";
+
+    #[test]
+    fn the_invocation_is_shown_before_anything_else() {
+        let ran = sg_persist("--foo")
+            .called("/bin/sgp")
+            .show_invocation()
+            .run();
+        let version = env!("CARGO_PKG_VERSION");
+        ran.is_with_usage(
+            1,
+            &format!(
+                "\
+vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv
+utility_given=sg_persist: 
+version_string={version}
+invocation_arguments:
+  /bin/sgp
+  --foo
+^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv^^vv
+/bin/sgp: unrecognized option '--foo'
+"
+            ),
+        );
+    }
+
+    #[test]
+    fn options_are_judged_from_left_to_right() {
+        sg_persist("-K zz -x")
+            .run()
+            .is(1, "", "bad argument to '--param-rk'\n");
+        sg_persist("-x -K zz")
+            .run()
+            .is_with_usage(1, "sg_persist: invalid option -- 'x'\n");
+        sg_persist("-S zz -K zz")
+            .run()
+            .is(1, "", "bad argument to '--param-sark'\n");
+        sg_persist("-T g -h")
+            .run()
+            .is(1, "", "bad argument to '--prout-type'\n");
+    }
+
+    #[test]
+    fn operands_come_before_help_and_version() {
+        sg_persist("/dev/sda -h /dev/sdb /dev/sdc")
+            .run()
+            .is_with_usage(
+                1,
+                "Unexpected extra argument: /dev/sdb\nUnexpected extra argument: /dev/sdc\n",
+            );
+        sg_persist("-V -d /dev/sda /dev/sdb")
+            .run()
+            .is_with_usage(1, "Unexpected extra argument: /dev/sdb\n");
+    }
+
+    #[test]
+    fn help_comes_before_version_and_needs_no_device() {
+        sg_persist("-V -h -i -o")
+            .run()
+            .is(0, sg_persist::cli::usage::USAGE, "");
+        sg_persist("-h -V -h")
+            .run()
+            .is(0, sg_persist::cli::usage::MORE_USAGE, "");
+        sg_persist("-hhh")
+            .run()
+            .is(0, sg_persist::cli::usage::MORE_USAGE, "");
+    }
+
+    #[test]
+    fn version_with_verbose_says_that_there_is_no_debug_mode() {
+        let version = concat!("version: ", env!("CARGO_PKG_VERSION"), "\n");
+        sg_persist("-V -i -o").run().is(0, version, "");
+        sg_persist("-vV").run().is(
+            0,
+            version,
+            "Not in DEBUG mode, so '-vV' has no special action\n",
+        );
+    }
+
+    #[test]
+    fn a_device_must_be_named() {
+        sg_persist("-i -o")
+            .run()
+            .is_with_usage(1, "No device name given\n");
+        sg_persist("")
+            .run()
+            .is_with_usage(1, "No device name given\n");
+    }
+
+    #[test]
+    fn in_and_out_exclude_each_other() {
+        sg_persist("-i -o -k -r /dev/sda")
+            .run()
+            .is_with_usage(31, BOTH);
+    }
+
+    #[test]
+    fn out_takes_exactly_one_service_action_and_none_of_in() {
+        for line in ["-o", "-o -G -R", "-o -G -G", "-o -k", "-o -G -k", "-o -U"] {
+            let ran = sg_persist(line).word(DEVICE.as_bytes()).run();
+            ran.is(31, "", ONE_OUT);
+            ran.touched_nothing();
+        }
+    }
+
+    #[test]
+    fn a_change_needs_out() {
+        for line in ["-G", "-n -A -K 1", "-i -C", "-k -r -M", "-z -U"] {
+            let ran = sg_persist(line).word(DEVICE.as_bytes()).run();
+            ran.is(31, "", NEEDS_OUT);
+            ran.touched_nothing();
+        }
+    }
+
+    #[test]
+    fn read_keys_is_assumed_and_said_so() {
+        for line in ["-n", "-n -i", "-n -K 1 -Z -Y -T 5"] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .reads(READ_KEYS, good(NO_KEYS))
+                .run()
+                .is(
+                    0,
+                    "  PR generation=0x15, there are NO registered reservation keys\n",
+                    "\
+>> No service action given; assume Persistent Reserve In command
+>> with Read Keys service action
+",
+                );
+        }
+    }
+
+    #[test]
+    fn in_takes_one_service_action() {
+        for line in ["-k -r", "-k -k", "-i -c -s"] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .run()
+                .is_with_usage(31, ONE_IN);
+        }
+    }
+
+    #[test]
+    fn two_options_belong_to_register_and_move() {
+        for line in ["-o -G -U", "-o -G -Q 1", "-k --unreg", "-k -Q ffff"] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .run()
+                .is_with_usage(31, MOVE_ONLY);
+        }
+        sg_persist("-n -k -Q 0 /dev/sda")
+            .reads(READ_KEYS, good(TWO_KEYS))
+            .run()
+            .is(0, TWO_KEYS_TEXT, "");
+    }
+
+    #[test]
+    fn register_and_move_takes_one_transport_id() {
+        sg_persist("-o -M /dev/sda")
+            .run()
+            .is_with_usage(31, MOVE_ONE);
+        sg_persist("-o -M -X file=two /dev/sda")
+            .file("two", "fcp,0000000000000001\nfcp,0000000000000002\n")
+            .run()
+            .is_with_usage(31, MOVE_ONE);
+    }
+
+    #[test]
+    fn a_missing_type_is_only_warned_about() {
+        let warning = "warning>>> --prout-type probably needs to be given\n";
+        for (letter, code) in [("R", "01"), ("L", "02"), ("P", "04"), ("A", "05")] {
+            sg_persist(&format!("-n -o -{letter} /dev/sda"))
+                .changes(&format!("5f{code}0000000000001800"), NOTHING, good(""))
+                .run()
+                .is(0, "", warning);
+        }
+        for (letter, code) in [("G", "00"), ("C", "03"), ("I", "06"), ("z", "08")] {
+            sg_persist(&format!("-n -o -{letter} /dev/sda"))
+                .changes(&format!("5f{code}0000000000001800"), NOTHING, good(""))
+                .run()
+                .is(0, "", "");
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_program_precedes_what_getopt_says() {
+        for (line, message) in [
+            ("-n -kx", "invalid option -- 'x'"),
+            ("-K", "option requires an argument -- 'K'"),
+            ("--foo=1", "unrecognized option '--foo=1'"),
+            ("--param-r", "option '--param-rk' requires an argument"),
+            ("--in=5", "option '--in' doesn't allow an argument"),
+            (
+                "--he",
+                "option '--he' is ambiguous; possibilities: '--help' '--hex'",
+            ),
+        ] {
+            sg_persist(line)
+                .called("/usr/bin/sg_persist")
+                .run()
+                .is_with_usage(1, &format!("/usr/bin/sg_persist: {message}\n"));
+        }
+    }
+
+    #[test]
+    fn a_question_mark_is_answered_and_no_error() {
+        sg_persist("-?")
+            .run()
+            .is_with_usage(0, "sg_persist: invalid option -- '?'\n");
+    }
+
+    #[test]
+    fn every_abbreviation_that_names_one_option_is_understood() {
+        for (line, cdb) in [
+            ("--no --read-k --dev /dev/sda", READ_KEYS),
+            ("--no_ --read_r --d=/dev/sda", READ_RESERVATION),
+            ("--n --repo /dev/sda", REPORT_CAPABILITIES),
+            ("--n --read-s /dev/sda", READ_FULL_STATUS),
+            ("--n --in --read-f /dev/sda", READ_FULL_STATUS),
+        ] {
+            sg_persist(line).reads(cdb, status(0x18)).run();
+        }
+    }
+
+    #[test]
+    fn clusters_and_words_in_any_order() {
+        for line in [
+            "-nikd /dev/sda",
+            "-nikd/dev/sda",
+            "/dev/sda -n -k",
+            "-nkK123 /dev/sda",
+            "-n -k -d /dev/sdz -d /dev/sda",
+            "-n -k -- /dev/sda",
+        ] {
+            sg_persist(line)
+                .reads(READ_KEYS, good(TWO_KEYS))
+                .run()
+                .is(0, TWO_KEYS_TEXT, "");
+        }
+    }
+
+    #[test]
+    fn an_equals_sign_after_a_letter_is_part_of_the_value() {
+        sg_persist("-n -o -G -K=5 /dev/sda")
+            .run()
+            .is(1, "", "bad argument to '--param-rk'\n");
+        sg_persist("-n -o -G --param-rk=5 /dev/sda")
+            .changes(
+                REGISTER,
+                &format!("0000000000000005{}", &NOTHING[16..]),
+                good(""),
+            )
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn posixly_correct_ends_the_options_at_the_device() {
+        sg_persist("/dev/sda -n -k")
+            .posixly_correct()
+            .run()
+            .is_with_usage(
+                1,
+                "Unexpected extra argument: -n\nUnexpected extra argument: -k\n",
+            );
+    }
+
+    #[test]
+    fn a_hyphen_alone_is_a_device() {
+        sg_persist("-n -k -")
+            .device("-")
+            .fails_to_open(RO, libc::ENOENT)
+            .fails_quietly(52);
+    }
+
+    #[test]
+    fn a_device_of_any_bytes_is_opened_as_it_was_named() {
+        sg_persist("-n -k")
+            .word(b"")
+            .device("")
+            .fails_to_open(RO, libc::ENOENT)
+            .run()
+            .is(
+                52,
+                "",
+                "sg_persist: error opening file  (ro): No such file or directory\n",
+            );
+    }
+
+    #[test]
+    fn numbers_may_have_blanks_around_them_and_a_prefix() {
+        let list = format!("0000000000000abc00000000000000ff{}", &NOTHING[32..]);
+        for (rk, sark) in [
+            ("abc", "ff"),
+            (" 0xABC ", "0Xff"),
+            ("\tabc\n", "000000000000000000ff"),
+        ] {
+            sg_persist_words(&["-n", "-o", "-G", "-K", rk, "-S", sark, DEVICE])
+                .changes(REGISTER, &list, good(""))
+                .run()
+                .is(0, "", "");
+        }
+    }
+
+    #[test]
+    fn keys_have_64_bits() {
+        let list = format!("fedcba9876543210ffffffffffffffff{}", &NOTHING[32..]);
+        sg_persist("-n -o -G -K fedcba9876543210 -S ffffffffffffffff /dev/sda")
+            .changes(REGISTER, &list, good(""))
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_told_their_range() {
+        for (line, message) in [
+            (
+                "-Q 10000",
+                "argument to '--relative-target-port' 0 to ffff inclusive\n",
+            ),
+            (
+                "-l 2001",
+                "'--alloc-length' argument exceeds maximum value (8192)\n",
+            ),
+            (
+                "-m 8193",
+                "'--maxlen' argument exceeds maximum value (8192)\n",
+            ),
+            ("-m 8589934591", "bad argument to '--maxlen'\n"),
+            (
+                "-m 4q",
+                "unrecognized multiplier\nbad argument to '--maxlen'\n",
+            ),
+            ("-m -5", "bad argument to '--maxlen'\n"),
+            ("-l zz", "bad argument to '--alloc-length'\n"),
+            ("-Q zz", "bad argument to '--relative-target-port'\n"),
+        ] {
+            sg_persist(line).run().is(1, "", message);
+        }
+    }
+
+    #[test]
+    fn the_last_length_counts_whichever_option_gave_it() {
+        for (line, cdb) in [
+            ("-l 18 -m 8k", "5e000000000000200000"),
+            ("-m 8k -l 18", "5e000000000000001800"),
+            ("-m 0x10+8", "5e000000000000001800"),
+            ("-m 18h", "5e000000000000001800"),
+            ("-m 3x8,9", "5e000000000000001800"),
+            ("-l 2000", "5e000000000000200000"),
+        ] {
+            sg_persist(&format!("-n -k {line} /dev/sda"))
+                .reads(cdb, good(TWO_KEYS))
+                .run()
+                .is(0, TWO_KEYS_TEXT, "");
+        }
+    }
+}
+
+/// How devices are opened, and what is said when they cannot be.
+mod opens {
+    use super::*;
+
+    #[test]
+    fn reading_uses_one_descriptor_for_inquiry_and_command() {
+        let ran = sg_persist("-k /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run();
+        ran.is(0, &format!("{DISK_LINES}{TWO_KEYS_TEXT}"), "");
+        assert_eq!(ran.trace, ["open ro", INQUIRY, READ_KEYS, "close"]);
+    }
+
+    #[test]
+    fn changing_inquires_read_only_and_changes_read_write() {
+        let ran = sg_persist("-o -G /dev/sda")
+            .opens(RO)
+            .inquires()
+            .changes(REGISTER, NOTHING, good(""))
+            .run();
+        ran.is(0, DISK_LINES, "");
+        assert_eq!(
+            ran.trace,
+            ["open ro", INQUIRY, "close", "open rw", REGISTER, "close"]
+        );
+    }
+
+    #[test]
+    fn the_states_of_readonly() {
+        for (line, access) in [
+            ("-n -k", RO),
+            ("-n -k -y", RO),
+            ("-n -k -yy", RW),
+            ("-n -k -yyy", RW),
+        ] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .opens(access)
+                .sends(READ_KEYS, good(TWO_KEYS))
+                .run()
+                .is(0, TWO_KEYS_TEXT, "");
+        }
+        for (line, access) in [("-n -oG", RW), ("-n -oGy", RO), ("-n -oGyy", RW)] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .in_readonly()
+                .opens(access)
+                .sends_out(REGISTER, NOTHING, good(""))
+                .run()
+                .is(0, "", "");
+        }
+        for (line, access) in [("-n -k", RO), ("-n -k -yy", RW)] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .in_readonly()
+                .opens(access)
+                .sends(READ_KEYS, good(TWO_KEYS))
+                .run()
+                .is(0, TWO_KEYS_TEXT, "");
+        }
+    }
+
+    #[test]
+    fn readonly_twice_inquires_on_the_same_descriptor() {
+        let ran = sg_persist("-k -yy /dev/sda")
+            .opens(RW)
+            .inquires()
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run();
+        ran.is(0, &format!("{DISK_LINES}{TWO_KEYS_TEXT}"), "");
+    }
+
+    #[test]
+    fn a_refused_read_only_descriptor_is_opened_again_read_write() {
+        for refusal in [libc::EPERM, libc::EACCES] {
+            sg_persist("-n -k /dev/sda")
+                .opens(RO)
+                .sends(READ_KEYS, errno(refusal))
+                .opens(RW)
+                .sends(READ_KEYS, good(TWO_KEYS))
+                .run()
+                .is(0, TWO_KEYS_TEXT, "");
+        }
+        sg_persist("-k /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, errno(libc::EPERM))
+            .opens(RW)
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run()
+            .is(0, &format!("{DISK_LINES}{TWO_KEYS_TEXT}"), "");
+    }
+
+    #[test]
+    fn a_refusal_stays_one_where_read_only_was_asked_for() {
+        let refused = "\
+Persistent reservation in: pass-through os error: Operation not permitted
+PR in (Read keys): Operation not permitted
+sg_persist failed: Operation not permitted
+";
+        sg_persist("-n -k -y /dev/sda")
+            .reads(READ_KEYS, errno(libc::EPERM))
+            .run()
+            .is(51, "", refused);
+        sg_persist("-n -k /dev/sda")
+            .in_readonly()
+            .reads(READ_KEYS, errno(libc::EPERM))
+            .run()
+            .is(51, "", refused);
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, errno(libc::EPERM))
+            .opens(RW)
+            .sends(READ_KEYS, errno(libc::EPERM))
+            .run()
+            .is(51, "", refused);
+    }
+
+    #[test]
+    fn other_errors_are_not_tried_again() {
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, errno(libc::EINVAL))
+            .run()
+            .is(
+                72,
+                "",
+                "\
+Persistent reservation in: pass-through os error: Invalid argument
+PR in (Read keys): Invalid argument
+sg_persist failed: Invalid argument
+",
+            );
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_opened() {
+        for (number, code, text) in [
+            (libc::ENOENT, 52, "No such file or directory"),
+            (libc::ENXIO, 56, "No such device or address"),
+            (libc::EACCES, 63, "Permission denied"),
+            (libc::ENOTDIR, 70, "Not a directory"),
+            (libc::EISDIR, 71, "Is a directory"),
+            (libc::EROFS, 80, "Read-only file system"),
+            (libc::ENAMETOOLONG, 86, "File name too long"),
+            (libc::ENOMEDIUM, 50, "No medium found"),
+        ] {
+            sg_persist("-k /dev/sda")
+                .fails_to_open(RO, number)
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!("sg_persist: error opening file (ro): /dev/sda: {text}\n"),
+                );
+            sg_persist("-n -k /dev/sda")
+                .fails_to_open(RO, number)
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!("sg_persist: error opening file /dev/sda (ro): {text}\n"),
+                );
+            sg_persist("-o -G /dev/sda")
+                .opens(RO)
+                .inquires()
+                .fails_to_open(RW, number)
+                .run()
+                .is(
+                    code,
+                    DISK_LINES,
+                    &format!("sg_persist: error opening file /dev/sda (rw): {text}\n"),
+                );
+        }
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_opened_again() {
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, errno(libc::EPERM))
+            .fails_to_open(RW, libc::EROFS)
+            .run()
+            .is(
+                80,
+                "",
+                "sg_persist: error opening file /dev/sda (rw): Read-only file system\n",
+            );
+    }
+}
+
+/// The two lines about the device, and what comes of a device that does not tell.
+mod inquiry {
+    use super::*;
+
+    const FAILED: &str = "sg_persist: SCSI INQUIRY failed on /dev/sda\n";
+
+    #[test]
+    fn strings_are_shown_as_they_came() {
+        let data = b"\x7f\x80\x06\x02\x1f\x01\x02\x03v\xffnd\0or+Product\tLine  \0.23";
+        let ran = sg_persist("-k /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, with_data(data))
+            .sends(READ_KEYS, good(NO_KEYS))
+            .run();
+        assert_eq!(
+            ran.stdout_bytes,
+            b"  v\xffnd  Product\tLine    \n  Peripheral device type: unknown or no device type\n  PR generation=0x15, there are NO registered reservation keys\n"
+        );
+    }
+
+    #[test]
+    fn a_short_answer_is_shown_as_far_as_it_came() {
+        sg_persist("-k -H /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, with_data(&DISK[..18]))
+            .sends(READ_KEYS, good(NO_KEYS))
+            .run()
+            .is(
+                0,
+                "  LIO-ORG   d0  \n  Peripheral device type: disk\n  PR generation=0x15, Additional length=0\nAdditional length=0\n",
+                "",
+            );
+    }
+
+    #[test]
+    fn a_failure_is_told_on_stdout_and_ends_the_run() {
+        for (answer, code, stderr) in [
+            (
+                errno(libc::ENOTTY),
+                75,
+                "inquiry: pass-through os error: Inappropriate ioctl for device\n",
+            ),
+            (errno(libc::ENXIO), 2, ""),
+            (
+                host(1),
+                35,
+                "inquiry: transport: Host_status=0x01 [DID_NO_CONNECT]\n\n",
+            ),
+            (status(0x08), 26, ""),
+            (status(0x18), 24, ""),
+            (sense(2, 4, 1), 2, ""),
+            (
+                sense(6, 0x29, 0),
+                6,
+                "inquiry:\nFixed format, current; Sense key: Unit Attention\nAdditional sense: Power on, reset, or bus device reset occurred\n",
+            ),
+            (with_data(&DISK[..3]), 97, ""),
+            (
+                good("").residual(37),
+                97,
+                "inquiry resid (37) should never exceed requested len=36\n",
+            ),
+        ] {
+            sg_persist("-k /dev/sda")
+                .opens(RO)
+                .sends(INQUIRY, answer)
+                .run()
+                .is(code, FAILED, stderr);
+        }
+    }
+
+    #[test]
+    fn verbose_tells_of_too_few_bytes() {
+        sg_persist("-k -v /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, with_data(&DISK[..3]))
+            .run()
+            .is(
+                97,
+                FAILED,
+                "    inquiry cdb: [12 00 00 00 24 00]\nsg_ll_inquiry_com: got too few bytes (3)\n",
+            );
+    }
+
+    #[test]
+    fn a_recovered_error_is_success() {
+        sg_persist("-k /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, sense(1, 0x17, 1).and_data(&hex::encode(DISK)))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run()
+            .is(0, &format!("{DISK_LINES}{TWO_KEYS_TEXT}"), "");
+    }
+}
+
+/// PERSISTENT RESERVE IN: the four answers.
+mod answers {
+    use super::*;
+
+    fn read(line: &str, cdb: &str, data: &str) -> String {
+        let ran = sg_persist(line)
+            .word(DEVICE.as_bytes())
+            .reads(cdb, good(data))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        ran.stdout
+    }
+
+    #[test]
+    fn read_keys_of_none_one_and_two() {
+        assert_eq!(
+            read("-n -k", READ_KEYS, "fffffffe 00000000"),
+            "  PR generation=0xfffffffe, there are NO registered reservation keys\n"
+        );
+        assert_eq!(
+            read("-n -k", READ_KEYS, "00000001 00000008 0000000000000000"),
+            "  PR generation=0x1, 1 registered reservation key follows:\n    0x0\n"
+        );
+        assert_eq!(read("-n -k", READ_KEYS, TWO_KEYS), TWO_KEYS_TEXT);
+    }
+
+    #[test]
+    fn bytes_behind_the_list_are_no_part_of_it() {
+        assert_eq!(
+            read("-n -k", READ_KEYS, &format!("{TWO_KEYS} 1122334455667788")),
+            TWO_KEYS_TEXT
+        );
+    }
+
+    #[test]
+    fn read_reservation() {
+        assert_eq!(
+            read("-n -r", READ_RESERVATION, NO_KEYS),
+            "  PR generation=0x15, there is NO reservation held\n"
+        );
+        assert_eq!(
+            read(
+                "-n -r",
+                READ_RESERVATION,
+                "00000015 00000010 0000000000abc123 11223344 55 03 6677"
+            ),
+            "  PR generation=0x15, Reservation follows:
+    Key=0xabc123
+    scope: LU_SCOPE,  type: Exclusive Access
+"
+        );
+    }
+
+    #[test]
+    fn every_type_and_scope_has_its_words() {
+        for (byte, words) in [
+            ("00", "scope: LU_SCOPE,  type: obsolete [0]"),
+            ("01", "scope: LU_SCOPE,  type: Write Exclusive"),
+            ("02", "scope: LU_SCOPE,  type: obsolete [2]"),
+            ("03", "scope: LU_SCOPE,  type: Exclusive Access"),
+            ("04", "scope: LU_SCOPE,  type: obsolete [4]"),
+            (
+                "05",
+                "scope: LU_SCOPE,  type: Write Exclusive, registrants only",
+            ),
+            (
+                "06",
+                "scope: LU_SCOPE,  type: Exclusive Access, registrants only",
+            ),
+            (
+                "07",
+                "scope: LU_SCOPE,  type: Write Exclusive, all registrants",
+            ),
+            (
+                "08",
+                "scope: LU_SCOPE,  type: Exclusive Access, all registrants",
+            ),
+            ("09", "scope: LU_SCOPE,  type: obsolete [9]"),
+            ("0a", "scope: LU_SCOPE,  type: obsolete [0xa]"),
+            ("0f", "scope: LU_SCOPE,  type: obsolete [0xf]"),
+            ("15", "scope: 1  type: Write Exclusive, registrants only"),
+            ("f3", "scope: 15  type: Exclusive Access"),
+        ] {
+            let data = format!("00000015 00000010 0000000000000000 00000000 00 {byte} 0000");
+            assert_eq!(
+                read("-n -r", READ_RESERVATION, &data),
+                format!("  PR generation=0x15, Reservation follows:\n    Key=0x0\n    {words}\n")
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_of_several_reservations_is_shown() {
+        assert_eq!(
+            read(
+                "-n -r",
+                READ_RESERVATION,
+                "00000015 00000020 0000000000abc123 00000000 00 01 0000 0000000000def456 00000000 00 03 0000"
+            ),
+            "  PR generation=0x15, Reservation follows:
+    Key=0xabc123
+    scope: LU_SCOPE,  type: Write Exclusive
+"
+        );
+    }
+
+    #[test]
+    fn report_capabilities() {
+        assert_eq!(
+            read("-n -c", REPORT_CAPABILITIES, "0008 1d 90 ea 01 0000"),
+            "\
+Report capabilities response:
+  Replace Lost Reservation Capable(RLR_C): 0
+  Compatible Reservation Handling(CRH): 1
+  Specify Initiator Ports Capable(SIP_C): 1
+  All Target Ports Capable(ATP_C): 1
+  Persist Through Power Loss Capable(PTPL_C): 1
+  Type Mask Valid(TMV): 1
+  Allow Commands: 1
+  Persist Through Power Loss Active(PTPL_A): 0
+    Support indicated in Type mask:
+      Write Exclusive, all registrants: 1
+      Exclusive Access, registrants only: 1
+      Write Exclusive, registrants only: 1
+      Exclusive Access: 1
+      Write Exclusive: 1
+      Exclusive Access, all registrants: 1
+"
+        );
+        assert_eq!(
+            read("-n -c", REPORT_CAPABILITIES, "0008 80 51 aa 00 0000"),
+            "\
+Report capabilities response:
+  Replace Lost Reservation Capable(RLR_C): 1
+  Compatible Reservation Handling(CRH): 0
+  Specify Initiator Ports Capable(SIP_C): 0
+  All Target Ports Capable(ATP_C): 0
+  Persist Through Power Loss Capable(PTPL_C): 0
+  Type Mask Valid(TMV): 0
+  Allow Commands: 5
+  Persist Through Power Loss Active(PTPL_A): 1
+"
+        );
+    }
+
+    /// Two registrations: a SAS port that holds the reservation, and an iSCSI node.
+    fn full_status() -> String {
+        let name = hex::encode("iqn.2005-03.org.open-iscsi:abc\0\0");
+        let list = format!(
+            "0000000000abc123 00000000 01 05 00000000 0001 00000018 {SAS}
+             0000000000123abc 00000000 02 27 00000000 1234 00000024 05 00 0020 {name}"
+        );
+        format!("00000015 0000006c {list}")
+    }
+
+    const FULL_STATUS_TEXT: &str = "  PR generation=0x15
+    Key=0xabc123
+      All target ports bit clear
+      Relative port address: 0x1
+      << Reservation holder >>
+      scope: LU_SCOPE,  type: Write Exclusive, registrants only
+      Transport Id of initiator:
+        SAS address: 0x5000c50005b32001
+    Key=0x123abc
+      All target ports bit set
+      not reservation holder
+      Transport Id of initiator:
+        iSCSI name: iqn.2005-03.org.open-iscsi:abc
+";
+
+    #[test]
+    fn read_full_status() {
+        assert_eq!(
+            read("-n -s", READ_FULL_STATUS, &full_status()),
+            FULL_STATUS_TEXT
+        );
+        assert_eq!(
+            read("-n -s", READ_FULL_STATUS, NO_KEYS),
+            "  PR generation=0x15\n  No full status descriptors\n"
+        );
+    }
+
+    #[test]
+    fn a_registration_without_a_transport_id_and_an_odd_scope() {
+        assert_eq!(
+            read(
+                "-n -s",
+                READ_FULL_STATUS,
+                "00000015 00000018 0000000000abc123 00000000 03 18 00000000 0001 00000000"
+            ),
+            "  PR generation=0x15
+    Key=0xabc123
+      All target ports bit set
+      << Reservation holder >>
+      scope: 1  type: Exclusive Access, all registrants
+"
+        );
+    }
+
+    #[test]
+    fn verbose_says_what_no_descriptors_mean() {
+        let ran = sg_persist("-n -s -v /dev/sda")
+            .reads(READ_FULL_STATUS, good(NO_KEYS))
+            .run();
+        ran.is(
+            0,
+            "  PR generation=0x15\n  No full status descriptors\n  So there are no registered IT nexuses\n",
+            "    Persistent reservation in cdb: [5e 03 00 00 00 00 00 20 00 00]\n",
+        );
+    }
+
+    #[test]
+    fn initiators_of_every_protocol() {
+        let rest = "11 2233 44556677 8899aabbccddeeff 0123456789abcdef";
+        for (first, lines) in [
+            (
+                "00",
+                "        FCP-2 World Wide Name:\n      88 99 aa bb cc dd ee ff\n",
+            ),
+            (
+                "40",
+                "        FCP-2 World Wide Name:\n        [Unexpected TPID format: 1]\n      88 99 aa bb cc dd ee ff\n",
+            ),
+            (
+                "01",
+                "        Parallel SCSI initiator SCSI address: 0x2233\n        relative port number (of corresponding target): 0x6677\n",
+            ),
+            (
+                "02",
+                "        SSA (transport id not defined):\n        TPID format: 0\n      02 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+            (
+                "03",
+                "        IEEE 1394 EUI-64 name:\n      88 99 aa bb cc dd ee ff\n",
+            ),
+            (
+                "04",
+                "        RDMA initiator port identifier:\n      88 99 aa bb cc dd ee ff  01 23 45 67 89 ab cd ef\n",
+            ),
+            ("06", "        SAS address: 0x445566778899aabb\n"),
+            (
+                "47",
+                "        ADT:\n        TPID format: 1\n      47 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+            (
+                "08",
+                "        ATAPI:\n        TPID format: 0\n      08 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+            (
+                "09",
+                "        UAS:\n        TPID format: 0\n      09 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+            ("0a", "        SOP Routing ID: 0x2233\n"),
+            (
+                "8a",
+                "        SOP   [Unexpected TPID format: 2]\n      8a 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+            (
+                "0b",
+                "        PCIE:\n        TPID format: 0\n      0b 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+            ("0f", "        No specified protocol\n"),
+            (
+                "cd",
+                "        unknown protocol id=0xd  TPID format=3\n      cd 11 22 33 44 55 66 77  88 99 aa bb cc dd ee ff\n      01 23 45 67 89 ab cd ef\n",
+            ),
+        ] {
+            let data = format!(
+                "00000015 00000030 0000000000abc123 00000000 00 00 00000000 0001 00000018 {first} {rest}"
+            );
+            assert_eq!(
+                read("-n -s", READ_FULL_STATUS, &data),
+                format!(
+                    "  PR generation=0x15
+    Key=0xabc123
+      All target ports bit clear
+      Relative port address: 0x1
+      not reservation holder
+      Transport Id of initiator:
+{lines}"
+                ),
+                "{first}"
+            );
+        }
+    }
+
+    #[test]
+    fn hex_once() {
+        let shown = "  PR generation=0x15, Additional length=16
+ 00     00 00 00 00 00 ab c1 23  fe dc ba 98 76 54 32 10
+";
+        assert_eq!(read("-n -k -H", READ_KEYS, TWO_KEYS), shown);
+        assert_eq!(
+            read("-n -r -H", READ_RESERVATION, NO_KEYS),
+            "  PR generation=0x15, Additional length=0\nAdditional length=0\n"
+        );
+    }
+
+    #[test]
+    fn hex_twice() {
+        assert_eq!(
+            read("-n -k -HH", READ_KEYS, TWO_KEYS),
+            " 00     00 00 00 15 00 00 00 10  00 00 00 00 00 ab c1 23
+ 10     fe dc ba 98 76 54 32 10
+"
+        );
+    }
+
+    #[test]
+    fn hex_three_times_and_more() {
+        for line in ["-n -s -HHH", "-n -s -HHHH", "-n -s -H --hex --hex"] {
+            assert_eq!(
+                read(line, READ_FULL_STATUS, &full_status()),
+                "00 00 00 15 00 00 00 6c  00 00 00 00 00 ab c1 23
+00 00 00 00 01 05 00 00  00 00 00 01 00 00 00 18
+06 00 00 00 50 00 c5 00  05 b3 20 01 00 00 00 00
+00 00 00 00 00 00 00 00  00 00 00 00 00 12 3a bc
+00 00 00 00 02 27 00 00  00 00 12 34 00 00 00 24
+05 00 00 20 69 71 6e 2e  32 30 30 35 2d 30 33 2e
+6f 72 67 2e 6f 70 65 6e  2d 69 73 63 73 69 3a 61
+62 63 00 00
+"
+            );
+        }
+    }
+
+    #[test]
+    fn hex_of_capabilities_is_the_same_however_often() {
+        for line in ["-n -c -H", "-n -c -HH", "-n -c -HHH"] {
+            assert_eq!(
+                read(line, REPORT_CAPABILITIES, "0008 1d 90 ea 01 0000 7777"),
+                " 00     00 08 1d 90 ea 01 00 00\n"
+            );
+        }
+    }
+
+    #[test]
+    fn hex_shows_offsets_of_three_digits() {
+        let mut data = "00000015 00000200".to_owned();
+        for key in 0..64 {
+            data += &format!("{key:016x}");
+        }
+        let shown = read("-n -k -HH", READ_KEYS, &data);
+        assert!(shown.contains("\n f0     00 00 00 00 00 00 00 1d  00 00 00 00 00 00 00 1e\n"));
+        assert!(shown.contains("\n 100    00 00 00 00 00 00 00 1f  00 00 00 00 00 00 00 20\n"));
+        assert!(shown.ends_with("\n 200    00 00 00 00 00 00 00 3f\n"));
+    }
+
+    #[test]
+    fn a_thousand_keys_fit_the_room_that_is_asked_for() {
+        let keys: String = (0..1023).map(|key| format!("{key:016x}")).collect();
+        let shown = read("-n -k", READ_KEYS, &format!("00000001 00001ff8 {keys}"));
+        assert!(shown.starts_with(
+            "  PR generation=0x1, 1023 registered reservation keys follow:\n    0x0\n    0x1\n"
+        ));
+        assert!(shown.ends_with("    0x3fe\n"));
+        assert_eq!(shown.lines().count(), 1024);
+    }
+
+    #[test]
+    fn a_recovered_error_with_a_whole_answer_is_an_answer() {
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, sense(1, 0x17, 1).and_data(TWO_KEYS))
+            .run()
+            .is(0, TWO_KEYS_TEXT, "");
+    }
+}
+
+/// PERSISTENT RESERVE OUT: the bytes of nine service actions.
+mod changes {
+    use super::*;
+
+    #[test]
+    fn every_service_action_and_field() {
+        for (words, cdb, list) in [
+            (
+                "--register --param-sark=abc123",
+                "5f000000000000001800",
+                "0000000000000000 0000000000abc123 00000000 00 000000",
+            ),
+            (
+                "--register -K abc123 -S 123abc -Y -Z",
+                "5f000000000000001800",
+                "0000000000abc123 0000000000123abc 00000000 05 000000",
+            ),
+            (
+                "--reserve --param-rk=abc123 --prout-type=3",
+                "5f010300000000001800",
+                "0000000000abc123 0000000000000000 00000000 00 000000",
+            ),
+            (
+                "--release --param-rk=abc123 --prout-type=8",
+                "5f020800000000001800",
+                "0000000000abc123 0000000000000000 00000000 00 000000",
+            ),
+            (
+                "--clear --param-rk=abc123",
+                "5f030000000000001800",
+                "0000000000abc123 0000000000000000 00000000 00 000000",
+            ),
+            (
+                "--preempt -K abc123 -S 123abc -T 5",
+                "5f040500000000001800",
+                "0000000000abc123 0000000000123abc 00000000 00 000000",
+            ),
+            (
+                "--preempt-abort -K abc123 -S 123abc -T f",
+                "5f050f00000000001800",
+                "0000000000abc123 0000000000123abc 00000000 00 000000",
+            ),
+            (
+                "--register-ignore -S 123abc --param-alltgpt",
+                "5f060000000000001800",
+                "0000000000000000 0000000000123abc 00000000 04 000000",
+            ),
+            (
+                "--replace-lost --param-aptpl",
+                "5f080000000000001800",
+                "0000000000000000 0000000000000000 00000000 01 000000",
+            ),
+        ] {
+            sg_persist(&format!("-n --out {words} /dev/sda"))
+                .changes(cdb, list, good(""))
+                .run()
+                .is(0, "", "");
+        }
+    }
+
+    #[test]
+    fn register_and_move() {
+        sg_persist("-n -o -M -K abc -S 123 -Q 1 -X sas,5000c50005b32001 /dev/sda")
+            .changes(
+                "5f070000000000003000",
+                &format!("0000000000000abc 0000000000000123 00 00 0001 00000018 {SAS}"),
+                good(""),
+            )
+            .run()
+            .is(0, "", "");
+        sg_persist("-n -o -M -Q 0xfedc -U -Z -Y -T 3 -X sas,5000c50005b32001 /dev/sda")
+            .changes(
+                "5f070300000000003000",
+                &format!("0000000000000000 0000000000000000 00 03 fedc 00000018 {SAS}"),
+                good(""),
+            )
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn a_type_is_sent_with_every_service_action() {
+        sg_persist("-n -o -G -T 5 /dev/sda")
+            .changes("5f000500000000001800", NOTHING, good(""))
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn transport_ids_follow_the_list_of_any_service_action() {
+        for (letter, code) in [("G", "00"), ("C", "03"), ("I", "06")] {
+            sg_persist(&format!("-n -o -{letter} -X file=ids /dev/sda"))
+                .file("ids", "sas,5000c50005b32001\nspi,258,772\n")
+                .changes(
+                    &format!("5f{code}0000000000004c00"),
+                    &format!(
+                        "0000000000000000 0000000000000000 00000000 08 000000 00000030 {SAS}
+                         010001020000030400000000000000000000000000000000"
+                    ),
+                    good(""),
+                )
+                .run()
+                .is(0, "", "");
+        }
+    }
+
+    #[test]
+    fn a_residual_of_a_change_means_nothing() {
+        sg_persist("-n -o -G /dev/sda")
+            .changes(REGISTER, NOTHING, good("").residual(24))
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn no_sense_and_recovered_error_are_success() {
+        for key in [0, 1] {
+            let ran = sg_persist("-n -o -G /dev/sda")
+                .changes(REGISTER, NOTHING, sense(key, 0, 0))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (0, ""));
+        }
+    }
+}
+
+/// TransportIDs in every form that is typed.
+mod transport_ids {
+    use super::*;
+
+    /// REGISTER sends these TransportIDs.
+    #[track_caller]
+    fn sends(argument: &str, file: Option<&str>, ids: &str) {
+        let ids: String = ids.split_ascii_whitespace().collect();
+        let length = ids.len() / 2;
+        let total = 28 + length;
+        let scene = sg_persist_words(&["-n", "-o", "-G", "-X", argument, DEVICE]);
+        let scene = match (argument, file) {
+            ("-", Some(text)) => scene.stdin(text),
+            (_, Some(text)) => scene.file("ids", text),
+            _ => scene,
+        };
+        scene
+            .changes(
+                &format!("5f00000000000000{}00", &format!("{total:02x}")),
+                &format!("{}08000000{length:08x}{ids}", "0".repeat(40)),
+                good(""),
+            )
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn symbolic_forms() {
+        for (argument, id) in [
+            ("sas,5000c50005b32001", SAS),
+            ("SAS,5000C50005B32001", SAS),
+            (
+                "fcp,2000000011223344",
+                "00000000 00000000 2000000011223344 0000000000000000",
+            ),
+            (
+                "SBP,0011223344556677",
+                "03000000 00000000 0011223344556677 0000000000000000",
+            ),
+            (
+                "spi,258,772",
+                "01000102 00000304 0000000000000000 0000000000000000",
+            ),
+            (
+                "srp,0102030405060708090a0b0c0d0e0f10",
+                "04000000 00000000 0102030405060708 090a0b0c0d0e0f10",
+            ),
+            (
+                "sop,0e0f",
+                "0a000e0f 00000000 0000000000000000 0000000000000000",
+            ),
+            (
+                "iqn.abc",
+                "05000014 69716e2e616263 00000000000000000000000000",
+            ),
+            (
+                "iqn.a,i,0x23",
+                "45000014 69716e2e612c692c30783233 0000000000000000",
+            ),
+        ] {
+            sends(argument, None, id);
+        }
+    }
+
+    #[test]
+    fn an_iscsi_name_takes_as_much_as_it_needs() {
+        let name = "iqn.2005-03.org.open-iscsi:abc";
+        let id = format!("05000020{}0000", hex::encode(name));
+        sends(name, None, &id);
+        // A name of twenty bytes needs a twenty-first for its NUL.
+        let id = format!("05000018{}00000000", hex::encode("iqn.0123456789012345"));
+        sends("iqn.0123456789012345", None, &id);
+    }
+
+    #[test]
+    fn hex_bytes() {
+        let id = "06000000 5000c50005b32001 000000000000000000000000";
+        sends("06,00,00,00,50,00,c5,00,05,b3,20,01", None, id);
+        sends("6 0 0 0 50 0 c5 0 5 b3 20 1", None, id);
+        sends(
+            "06,00,00,00,50,00,c5,00,05,b3,20,01,00,00,00,00,00,00,00,00,00,00,00,00",
+            None,
+            id,
+        );
+        sends(
+            "5,0,0,1c,69,71,6e,2e,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,10,11,12,13,14,15,16,17,18",
+            None,
+            "0500001c 69716e2e 0102030405060708 090a0b0c0d0e0f10 1112131415161718",
+        );
+    }
+
+    #[test]
+    fn lines_of_a_file_and_of_standard_input() {
+        let text = "# nodes\n\n  sas,5000c50005b32001   # the first\n07 01,02\n";
+        let ids = format!("{SAS} 070102000000000000000000000000000000000000000000");
+        sends("file=ids", Some(text), &ids);
+        sends("FILE=ids", Some(text), &ids);
+        sends("-", Some(text), &ids);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let bad = "bad argument to '--transport-id'\n";
+        for (argument, message) in [
+            (
+                "sas,5000c50005b3200",
+                "badly formed symbolic SAS TransportID: 5000c50005b3200\nbuild_transportid: error at pos 1\n",
+            ),
+            (
+                "fcp,1",
+                "badly formed symbolic FCP TransportID: 1\nbuild_transportid: error at pos 3\n",
+            ),
+            (
+                "spi,1",
+                "badly formed symbolic SPI TransportID: 1\nbuild_transportid: error at pos 1\n",
+            ),
+            (
+                "Sas,5000c50005b32001",
+                "unable to parse symbolic TransportID: Sas,5000c50005b32001\nbuild_transportid: error at pos 1\n",
+            ),
+            (
+                "06,100",
+                "unable to parse symbolic TransportID: 06,100\nbuild_transportid: hex number larger than 0xff at pos 4\n",
+            ),
+            (
+                "",
+                "unable to parse symbolic TransportID: \nbuild_transportid: error at pos 1\n",
+            ),
+            ("file=none", "decode_file_tids: unable to open none\n"),
+        ] {
+            let ran = sg_persist_words(&["-n", "-o", "-G", "-X", argument, DEVICE]).run();
+            ran.is(1, "", &format!("{message}{bad}"));
+            ran.touched_nothing();
+        }
+        sg_persist("-n -o -G -X file=ids /dev/sda")
+            .file("ids", "sas,5000c50005b32001\n06 zz\n")
+            .run()
+            .is(
+                1,
+                "",
+                &format!(
+                    "unable to parse symbolic TransportID: 06 zz\ndecode_file_tids: syntax error at line 2, pos 4\n{bad}"
+                ),
+            );
+    }
+
+    #[test]
+    fn they_are_tolerated_where_nothing_is_changed() {
+        sg_persist("-n -k -X sas,5000c50005b32001 /dev/sda")
+            .reads(READ_KEYS, good(TWO_KEYS))
+            .run()
+            .is(0, TWO_KEYS_TEXT, "");
+    }
+}
+
+/// Every class of failure: the line about the command, the last line, the status.
+mod failures {
+    use super::*;
+
+    /// READ KEYS and RESERVE fail in the same way, before them what the transport says.
+    #[track_caller]
+    fn both(answer: &Answer, code: u8, told: &str, text: &str) {
+        let stderr = |command: &str, name: &str| {
+            let told = told.replace("CMD", command);
+            let told = told.replace(
+                "DIR",
+                if name.starts_with("PR in") {
+                    "in"
+                } else {
+                    "out"
+                },
+            );
+            format!("{told}{name}: {text}\nsg_persist failed: {text}\n")
+        };
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, answer.clone().and_data(TWO_KEYS))
+            .run()
+            .is(
+                code,
+                "",
+                &stderr("Persistent reservation in", "PR in (Read keys)"),
+            );
+        sg_persist("-n -o -R -T 1 /dev/sda")
+            .changes("5f010100000000001800", NOTHING, answer.clone())
+            .run()
+            .is(
+                code,
+                "",
+                &stderr("Persistent reservation out", "PR out (Reserve)"),
+            );
+    }
+
+    #[test]
+    fn scsi_statuses() {
+        for (byte, code, text) in [
+            (0x18, 24, "Reservation conflict"),
+            (0x04, 25, "Condition met"),
+            (0x08, 26, "Busy"),
+            (0x28, 27, "Task set full"),
+            (0x30, 28, "ACA aactive"),
+            (0x40, 29, "Task aborted"),
+        ] {
+            both(&status(byte), code, "", text);
+            // Bits 0 and 7 once were the vendor's.
+            both(&status(byte | 0x81), code, "", text);
+        }
+    }
+
+    #[test]
+    fn sense_keys_that_need_no_words() {
+        for (answer, code, text) in [
+            (sense(2, 0x3a, 0), 2, "Device not ready"),
+            (sense(2, 4, 0x0b), 12, "Device not ready, standby"),
+            (sense(2, 4, 0x0c), 13, "Device not ready, unavailable"),
+            (
+                sense(2, 4, 4),
+                16,
+                "Device not ready, something in progress",
+            ),
+            (sense(5, 0x21, 0), 22, "LBA out of range"),
+            (sense(7, 0x27, 0), 7, "Data protect"),
+            (sense(0xa, 0, 0), 10, "Copy aborted"),
+            (sense(0xb, 0x4b, 0), 11, "Aborted command"),
+            (sense(0xe, 0x1d, 0), 14, "Miscompare"),
+        ] {
+            both(&answer, code, "", text);
+        }
+    }
+
+    #[test]
+    fn a_check_condition_without_sense_data() {
+        let mut stderr = "Persistent reservation out:\n >>> sense buffer empty\n".to_owned();
+        stderr +=
+            "PR out (Reserve): Some other sense error\nsg_persist failed: Some other sense error\n";
+        sg_persist("-n -o -R -T 1 /dev/sda")
+            .changes("5f010100000000001800", NOTHING, status(0x02))
+            .run()
+            .is(98, "", &stderr);
+    }
+
+    #[test]
+    fn sense_keys_that_are_explained() {
+        for (key, asc, code, sense_text, text) in [
+            (
+                3,
+                0x11,
+                3,
+                "Medium Error\nAdditional sense: Unrecovered read error",
+                "Medium or hardware error",
+            ),
+            (
+                4,
+                0x44,
+                3,
+                "Hardware Error\nAdditional sense: Internal target failure",
+                "Medium or hardware error",
+            ),
+            (
+                6,
+                0x2a,
+                6,
+                "Unit Attention\nAdditional sense: Parameters changed",
+                "Unit attention",
+            ),
+            (
+                9,
+                0x80,
+                98,
+                "Vendor specific(9)\nvendor specific ASC=80, ASCQ=00 (hex)",
+                "Some other sense error",
+            ),
+        ] {
+            sg_persist("-n -o -R -T 1 /dev/sda")
+                .changes("5f010100000000001800", NOTHING, sense(key, asc, 0))
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!(
+                        "Persistent reservation out:\nFixed format, current; Sense key: {sense_text}\nPR out (Reserve): {text}\nsg_persist failed: {text}\n"
+                    ),
+                );
+        }
+    }
+
+    #[test]
+    fn a_protection_error() {
+        both(
+            &sense(0xb, 0x10, 1),
+            40,
+            "",
+            "Aborted command, protection error",
+        );
+    }
+
+    #[test]
+    fn illegal_requests_have_words_of_their_own() {
+        for (answer, code, read, change, moved, last) in [
+            (
+                sense(5, 0x20, 0),
+                9,
+                "command not supported",
+                "command not supported",
+                "command not supported",
+                "Illegal request, Invalid opcode",
+            ),
+            (
+                sense(5, 0x24, 0),
+                5,
+                "bad field in cdb or parameter list (perhaps unsupported service action)",
+                "bad field in cdb (perhaps unsupported service action)",
+                "bad field in cdb (perhaps unsupported service action)",
+                "Illegal request",
+            ),
+            (
+                sense(5, 0x26, 0),
+                19,
+                "Illegal request, Invalid field in parameter list",
+                "bad field parameter list",
+                "bad field in parameter list",
+                "Illegal request, Invalid field in parameter list",
+            ),
+        ] {
+            let last = format!("sg_persist failed: {last}\n");
+            sg_persist("-n -c /dev/sda")
+                .reads(REPORT_CAPABILITIES, answer.clone())
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!("PR in (Report capabilities): {read}\n{last}"),
+                );
+            sg_persist("-n -o -z /dev/sda")
+                .changes("5f080000000000001800", NOTHING, answer.clone())
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!("PR out (Replace lost reservation): {change}\n{last}"),
+                );
+            sg_persist("-n -o -M -X sas,5000c50005b32001 /dev/sda")
+                .changes(
+                    "5f070000000000003000",
+                    &format!("{} 00000018 {SAS}", &NOTHING[..40]),
+                    answer,
+                )
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!("PR out (register and move): {moved}\n{last}"),
+                );
+        }
+    }
+
+    #[test]
+    fn every_service_action_is_named() {
+        for (letter, cdb, name) in [
+            ("k", READ_KEYS, "Read keys"),
+            ("r", READ_RESERVATION, "Read reservation"),
+            ("c", REPORT_CAPABILITIES, "Report capabilities"),
+            ("s", READ_FULL_STATUS, "Read full status"),
+        ] {
+            sg_persist(&format!("-n -{letter} /dev/sda"))
+                .reads(cdb, status(0x08))
+                .run()
+                .is(
+                    26,
+                    "",
+                    &format!("PR in ({name}): Busy\nsg_persist failed: Busy\n"),
+                );
+        }
+        for (letter, code, name) in [
+            ("G", "00", "Register"),
+            ("R", "01", "Reserve"),
+            ("L", "02", "Release"),
+            ("C", "03", "Clear"),
+            ("P", "04", "Preempt"),
+            ("A", "05", "Preempt and abort"),
+            ("I", "06", "Register and ignore existing key"),
+            ("z", "08", "Replace lost reservation"),
+        ] {
+            sg_persist(&format!("-n -o -{letter} -T 1 /dev/sda"))
+                .changes(&format!("5f{code}0100000000001800"), NOTHING, status(0x18))
+                .run()
+                .is(
+                    24,
+                    "",
+                    &format!(
+                        "PR out ({name}): Reservation conflict\nsg_persist failed: Reservation conflict\n"
+                    ),
+                );
+        }
+    }
+
+    #[test]
+    fn errors_of_the_operating_system() {
+        for (number, code, text) in [
+            (libc::ENOTTY, 75, "Inappropriate ioctl for device"),
+            (libc::EIO, 55, "Input/output error"),
+        ] {
+            let told = format!("CMD: pass-through os error: {text}\n");
+            both(&errno(number), code, &told, text);
+        }
+        both(
+            &errno(libc::ETIMEDOUT),
+            50,
+            "CMD: pass-through os error: Connection timed out\n",
+            "An OS error occurred",
+        );
+        // The original says nothing of a device that has gone.
+        both(&errno(libc::ENXIO), 2, "", "Device not ready");
+    }
+
+    #[test]
+    fn host_statuses() {
+        for (number, told) in [
+            (0x01, "0x01 [DID_NO_CONNECT]"),
+            (0x03, "0x03 [DID_TIME_OUT]"),
+            (0x0e, "0x0e [DID_TRANSPORT_DISRUPTED]"),
+            (0x11, "0x11 [DID_NEXUS_FAILURE (reservation conflict)]"),
+            (0x14, "0x14 [DID_TRANSPORT_MARGINAL]"),
+            (0x15, "0x15 is invalid"),
+        ] {
+            both(
+                &host(number),
+                35,
+                &format!("CMD: transport: Host_status={told}\n\n"),
+                "Transport error",
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_status_hides_sense_data() {
+        let mut answer = check_condition("700006000000000a00000000290000000000");
+        answer = answer.and_status(0x02);
+        let host = answer.clone().with_host(0x07);
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, host)
+            .run()
+            .is(
+                35,
+                "",
+                "\
+Persistent reservation in: transport: Host_status=0x07 [DID_ERROR]
+Driver_status=0x08 [DRIVER_SENSE]
+
+PR in (Read keys): Transport error
+sg_persist failed: Transport error
+",
+            );
+    }
+
+    #[test]
+    fn verbose_has_long_words_and_no_last_line() {
+        for (answer, code, told, text) in [
+            (
+                status(0x18),
+                24,
+                "",
+                "Reservation conflict, type: SCSI status",
+            ),
+            (
+                sense(2, 0x3a, 0),
+                2,
+                "Persistent reservation in:\nFixed format, current; Sense key: Not Ready\nAdditional sense: Medium not present\n",
+                "Device not ready, type: sense key",
+            ),
+            (
+                errno(libc::ENOTTY),
+                75,
+                "Persistent reservation in: pass-through os error: Inappropriate ioctl for device\n",
+                "OS error: Inappropriate ioctl for device",
+            ),
+            (
+                errno(libc::ENXIO),
+                2,
+                "Persistent reservation in: pass-through os error: No such device or address\n",
+                "Device not ready, type: sense key",
+            ),
+            (
+                host(1),
+                35,
+                "Persistent reservation in: transport: Host_status=0x01 [DID_NO_CONNECT]\n\n",
+                "Transport error, driver or interconnect error",
+            ),
+        ] {
+            sg_persist("-n -k -v /dev/sda").reads(READ_KEYS, answer).run().is(
+                code,
+                "",
+                &format!(
+                    "    Persistent reservation in cdb: [5e 00 00 00 00 00 00 20 00 00]\n{told}PR in (Read keys): {text}\n"
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn what_came_with_a_failure_is_counted_but_not_shown() {
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, sense(6, 0x29, 0).and_data(TWO_KEYS))
+            .run()
+            .is(
+                6,
+                "",
+                "\
+Persistent reservation in:
+Fixed format, current; Sense key: Unit Attention
+Additional sense: Power on, reset, or bus device reset occurred
+    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 24 bytes
+PR in (Read keys): Unit attention
+sg_persist failed: Unit attention
+",
+            );
+    }
+
+    #[test]
+    fn a_unit_attention_is_not_tried_again() {
+        sg_persist("-n -o -R -T 1 /dev/sda")
+            .changes("5f010100000000001800", NOTHING, sense(6, 0x2a, 3))
+            .run()
+            .is(
+                6,
+                "",
+                "\
+Persistent reservation out:
+Fixed format, current; Sense key: Unit Attention
+Additional sense: Reservations preempted
+PR out (Reserve): Unit attention
+sg_persist failed: Unit attention
+",
+            );
+    }
+}
+
+/// What each `-v` adds.
+mod verbose {
+    use super::*;
+    use sg_persist::transport::NodeKind;
+
+    const CDB: &str = "    Persistent reservation in cdb: [5e 00 00 00 00 00 00 20 00 00]\n";
+
+    #[test]
+    fn once_shows_the_commands() {
+        sg_persist("-k -v /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, good(NO_KEYS))
+            .run()
+            .is(
+                0,
+                &format!(
+                    "{DISK_LINES}  PR generation=0x15, there are NO registered reservation keys\n"
+                ),
+                &format!("    inquiry cdb: [12 00 00 00 24 00]\n{CDB}"),
+            );
+        sg_persist("-n -v -o -G -S 1 /dev/sda")
+            .changes(REGISTER, "0000000000000000 0000000000000001 0000000000000000", good(""))
+            .run()
+            .is(
+                0,
+                "",
+                "    Persistent reservation out cdb: [5f 00 00 00 00 00 00 00 18 00]\nPR out: command (Register) successful\n",
+            );
+    }
+
+    #[test]
+    fn twice_shows_opens_lists_and_what_is_missing() {
+        sg_persist("-n -k -vv /dev/sda").reads(READ_KEYS, good(NO_KEYS)).run().is(
+            0,
+            "  PR generation=0x15, there are NO registered reservation keys\n",
+            &format!(
+                "open /dev/sda with flags=0x800\n{CDB}    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 8 bytes\n"
+            ),
+        );
+        sg_persist("-n -vv -o -M -X sas,5000c50005b32001 -S 41 /dev/sda")
+            .changes(
+                "5f070000000000003000",
+                &format!("0000000000000000 0000000000000041 00000000 00000018 {SAS}"),
+                good(""),
+            )
+            .run()
+            .is(
+                0,
+                "",
+                "\
+open /dev/sda with flags=0x802
+    Persistent reservation out cdb: [5f 07 00 00 00 00 00 00 30 00]
+    Persistent reservation out parameters:
+ 00     00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 41    ...............A
+ 10     00 00 00 00 00 00 00 18  06 00 00 00 50 00 c5 00    ............P...
+ 20     05 b3 20 01 00 00 00 00  00 00 00 00 00 00 00 00    .. .............
+PR out (register and move): command successful
+",
+            );
+    }
+
+    #[test]
+    fn twice_shows_failed_opens_and_ioctls() {
+        sg_persist("-n -k -vv /dev/sda")
+            .fails_to_open(RO, libc::ENOENT)
+            .run()
+            .is(
+                52,
+                "",
+                "\
+open /dev/sda with flags=0x800
+scsi_pt_open_flags: open(/dev/sda, 0x800) failed: No such file or directory
+sg_persist: error opening file /dev/sda (ro): No such file or directory
+",
+            );
+        sg_persist("-n -k -vv /dev/sda")
+            .reads(READ_KEYS, errno(libc::ENOTTY))
+            .run()
+            .is(
+                75,
+                "",
+                &format!(
+                    "open /dev/sda with flags=0x800
+{CDB}ioctl(SG_IO v3) failed: Inappropriate ioctl for device (errno=25)
+Persistent reservation in: pass-through os error: Inappropriate ioctl for device
+PR in (Read keys): OS error: Inappropriate ioctl for device
+"
+                ),
+            );
+    }
+
+    #[test]
+    fn three_times_shows_the_parameters_and_the_answer() {
+        let answer = good(TWO_KEYS).after(7);
+        sg_persist("-n -k -vvv -K 1 -Z -Z -X sas,5000c50005b32001 /dev/sda")
+            .reads(READ_KEYS, answer)
+            .run()
+            .is(
+                0,
+                &format!(
+                    "      Transport Id of initiator:\n        SAS address: 0x5000c50005b32001\n{TWO_KEYS_TEXT}"
+                ),
+                &format!(
+                    "Number of PROUT parameters: 4
+number of tranport-ids decoded from command line (or stdin): 1
+  Decode given transport-ids:
+open /dev/sda with flags=0x800
+{CDB}      duration=7 ms
+    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 24 bytes
+    Persistent reservation in: response:
+00 00 00 15 00 00 00 10  00 00 00 00 00 ab c1 23
+fe dc ba 98 76 54 32 10
+"
+                ),
+            );
+    }
+
+    #[test]
+    fn three_times_tells_what_becomes_of_a_device_that_has_gone() {
+        sg_persist("-n -k -vvv /dev/sda")
+            .reads(READ_KEYS, errno(libc::ENXIO))
+            .run()
+            .is(
+                2,
+                "",
+                &format!(
+                    "Number of PROUT parameters: 0
+open /dev/sda with flags=0x800
+{CDB}ioctl(SG_IO v3) failed: No such device or address (errno=6)
+Persistent reservation in: pass-through os error: No such device or address
+map ENXIO to SG_LIB_CAT_NOT_READY
+PR in (Read keys): Device not ready, type: sense key
+"
+                ),
+            );
+    }
+
+    #[test]
+    fn four_times_shows_the_node_and_the_characters() {
+        sg_persist("-n -k -vvvv /dev/sda")
+            .reads(READ_KEYS, good(TWO_KEYS))
+            .run()
+            .is(
+                0,
+                TWO_KEYS_TEXT,
+                &format!(
+                    "Number of PROUT parameters: 0
+open /dev/sda with flags=0x800
+{CDB}check_file_type: file descriptor is block device
+      duration=0 ms
+    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 24 bytes
+    Persistent reservation in: response:
+ 00     00 00 00 15 00 00 00 10  00 00 00 00 00 ab c1 23    ...............#
+ 10     fe dc ba 98 76 54 32 10                             ....vT2.
+"
+                ),
+            );
+    }
+
+    #[test]
+    fn six_times_shows_the_interface() {
+        let ran = sg_persist("-n -k -vvvvvv /dev/sda")
+            .node(NodeKind::Sg, None)
+            .sg_driver_version([3, 5, 36])
+            .reads(READ_KEYS, status(0x18))
+            .run();
+        ran.is(
+            24,
+            "",
+            &format!(
+                "Number of PROUT parameters: 0
+open /dev/sda with flags=0x800
+{CDB}check_file_type: file descriptor is sg device
+set_pt_file_handle: sg driver version 3.05.36 so choose v3
+do_scsi_pt:  is_nvme=0, is_sg=1, is_bsg=0
+      duration=0 ms
+PR in (Read keys): Reservation conflict, type: SCSI status
+"
+            ),
+        );
+    }
+
+    #[test]
+    fn bsg_nodes_take_the_other_interface() {
+        let ran = sg_persist("-n -k -vvvv /dev/sda")
+            .node(NodeKind::Bsg, Some(249))
+            .reads(READ_KEYS, errno(libc::EINVAL))
+            .run();
+        ran.is(
+            72,
+            "",
+            &format!(
+                "Number of PROUT parameters: 0
+open /dev/sda with flags=0x800
+{CDB}found sg_bsg_major=249
+check_file_type: file descriptor is bsg device
+ioctl(SG_IO v4) failed: Invalid argument (errno=22)
+Persistent reservation in: pass-through os error: Invalid argument
+PR in (Read keys): OS error: Invalid argument
+"
+            ),
+        );
+    }
+
+    #[test]
+    fn long_answers_are_cut_at_three_and_whole_at_four() {
+        let keys: String = (0..64).map(|key| format!("{key:016x}")).collect();
+        let data = format!("00000015 00000200 {keys}");
+        let three = sg_persist("-n -k -vvv /dev/sda")
+            .reads(READ_KEYS, good(&data))
+            .run();
+        let (_, shown) = three
+            .stderr
+            .split_once("response, first 256 bytes:\n")
+            .unwrap();
+        assert_eq!(shown.lines().count(), 16);
+        let four = sg_persist("-n -k -vvvv /dev/sda")
+            .reads(READ_KEYS, good(&data))
+            .run();
+        let (_, shown) = four.stderr.split_once("response:\n").unwrap();
+        assert_eq!(shown.lines().count(), 33);
+        assert_eq!(three.stdout, four.stdout);
+    }
+
+    #[test]
+    fn sense_data_is_shown_raw_at_two() {
+        sg_persist("-n -k -vv /dev/sda")
+            .reads(
+                READ_KEYS,
+                check_condition("700005000000000a00000000240000cf0001"),
+            )
+            .run()
+            .is(
+                5,
+                "",
+                &format!(
+                    "open /dev/sda with flags=0x800
+{CDB}Persistent reservation in:
+Fixed format, current; Sense key: Illegal Request
+Additional sense: Invalid field in cdb
+  Sense Key Specific: Error in Command: byte 1 bit 7
+ Raw sense data (in hex), sb_len=18, calculated_len=18
+        70 00 05 00 00 00 00 0a  00 00 00 00 24 00 00 cf
+        00 01
+PR in (Read keys): bad field in cdb or parameter list (perhaps unsupported service action)
+"
+                ),
+            );
+    }
+}
