@@ -158,6 +158,7 @@ impl ExitStatus {
             | Self::ACA_ACTIVE
             | Self::TASK_ABORTED => "type: SCSI status",
             Self::TRANSPORT => "driver or interconnect error",
+            Self::OS_ERROR => "(errno > 46 or negative)",
             Self::MALFORMED => "trouble building or decoding command or its response",
             Self::SENSE => "try '-v' option for more information",
             Self::OTHER => "possible transport of driver issue",

@@ -122,8 +122,7 @@ fn command(options_first: bool) -> Command {
             .num_args(0..)
             .action(ArgAction::Append)
             .value_parser(ValueParser::os_string())
-            .trailing_var_arg(options_first)
-            .allow_hyphen_values(options_first),
+            .trailing_var_arg(options_first),
     )
 }
 
@@ -230,9 +229,27 @@ mod tests {
     fn operands_anywhere() {
         check("DEV -n -k - -r", "n k r", "DEV -", None);
         check("-- -n", "", "-n", None);
-        let words = ["DEV", "-n", "-k"].map(OsString::from);
-        let arguments = Arguments::parse(&words, true);
-        assert_eq!(shown(&arguments), (String::new(), "DEV -n -k".into(), None));
+    }
+
+    #[test]
+    fn options_may_end_at_the_first_operand() {
+        for (line, options, operands) in [
+            ("DEV -n -k", "", "DEV -n -k"),
+            ("DEV --out -KDEV -x", "", "DEV --out -KDEV -x"),
+            ("-A -S 0 -n --out -dDEV", "A S0 n o dDEV", ""),
+            ("-K5 --tr 00 -S 0x2 -n DEV -k", "K5 X00 S0x2 n", "DEV -k"),
+            ("-n -- -k DEV", "n", "-k DEV"),
+            ("-n - -k", "n", "- -k"),
+            ("DEV -- -k", "", "DEV -- -k"),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let arguments = Arguments::parse(&words, true);
+            assert_eq!(
+                shown(&arguments),
+                (options.to_owned(), operands.to_owned(), None),
+                "{line}"
+            );
+        }
     }
 
     #[test]

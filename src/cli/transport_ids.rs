@@ -461,7 +461,9 @@ fn malformed(protocol: &'static str, text: &[u8]) -> SymbolicError {
     }
 }
 
+/// A text as messages show it: up to a NUL, which is what makes it wrong then.
 fn lossy(text: &[u8]) -> String {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 

@@ -100,13 +100,12 @@ pub enum Malformed {
     /// It ends inside its fixed part.
     #[error("the response is too short: {0}")]
     Short(#[from] Truncated),
-    /// The list is longer than what came of it.
-    #[error("the list takes {} bytes, only {received} came", Self::list_end(*.additional_length))]
+    /// There is more of it than came.
+    #[error("the response takes {needed} bytes, only {received} came")]
     Cut {
-        /// Bytes of list that the device server has.
-        #[doc(alias = "ADDITIONAL LENGTH")]
-        additional_length: u32,
-        /// Bytes that came, the header among them.
+        /// Bytes that the device server has, by its own word.
+        needed: u64,
+        /// Bytes that came.
         received: usize,
     },
     /// The list does not hold a whole number of its elements.
@@ -149,19 +148,12 @@ pub enum DescriptorProblem {
 }
 
 impl Malformed {
-    /// Where the list ends, in bytes from the start of the parameter data.
-    fn list_end(additional_length: u32) -> u64 {
-        HEADER_LENGTH as u64 + u64::from(additional_length)
-    }
-
-    /// The allocation length, in bytes, with which the whole list would come; `None` when the
-    /// data is malformed in another way.
+    /// The allocation length, in bytes, with which the whole response would come; `None` when it
+    /// is malformed in another way.
     #[must_use]
     pub fn needed(&self) -> Option<u64> {
         match self {
-            Self::Cut {
-                additional_length, ..
-            } => Some(Self::list_end(*additional_length)),
+            Self::Cut { needed, .. } => Some(*needed),
             _ => None,
         }
     }
@@ -205,7 +197,7 @@ fn list(data: &[u8], element: u32) -> Result<(Header, &[u8]), Malformed> {
         .ok()
         .and_then(|length| data.get(HEADER_LENGTH..HEADER_LENGTH.checked_add(length)?))
         .ok_or(Malformed::Cut {
-            additional_length,
+            needed: HEADER_LENGTH as u64 + u64::from(additional_length),
             received: data.len(),
         })?;
     if additional_length % element != 0 {
@@ -380,10 +372,10 @@ impl Capabilities {
     /// Bytes of the parameter data.
     pub const LENGTH: u16 = 8;
 
-    /// Reads `data`. More than eight bytes are allowed: a later standard may add fields.
+    /// Reads the whole of `data`. More than eight bytes are allowed: a later standard may add fields.
     ///
     /// # Errors
-    /// [`Malformed`] when eight bytes did not come, or LENGTH says that there are fewer.
+    /// [`Malformed`] when LENGTH is less than eight, or that many bytes did not come.
     pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(data);
         let length = reader.u16("LENGTH")?;
@@ -392,6 +384,12 @@ impl Capabilities {
         }
         let [b2, b3, b4, b5] = reader.u32("capabilities and type mask")?.to_be_bytes();
         reader.u16("reserved")?;
+        if data.len() < usize::from(length) {
+            return Err(Malformed::Cut {
+                needed: length.into(),
+                received: data.len(),
+            });
+        }
         let bit = |byte: u8, bit: u8| byte >> bit & 1 == 1;
         Ok(Self {
             replace_lost_reservation_capable: bit(b2, 7),
@@ -615,7 +613,7 @@ mod tests {
                 cut => {
                     assert!(end >= 8);
                     let expected = Malformed::Cut {
-                        additional_length: 16,
+                        needed: 24,
                         received: end,
                     };
                     assert_eq!(cut, expected);
@@ -763,7 +761,15 @@ mod tests {
             Capabilities::parse(&[0, 7, 0x1d, 0x90, 0xea, 1, 0, 0]),
             Err(Malformed::CapabilitiesLength { length: 7 })
         );
-        assert!(Capabilities::parse(&[0, 10, 0x1d, 0x90, 0xea, 1, 0, 0]).is_ok());
+        let longer = [0, 10, 0x1d, 0x90, 0xea, 1, 0, 0, 7, 7];
+        assert_eq!(Capabilities::parse(&longer), Capabilities::parse(&data));
+        assert_eq!(
+            Capabilities::parse(&longer[..9]),
+            Err(Malformed::Cut {
+                needed: 10,
+                received: 9
+            })
+        );
     }
 
     const FULL: [u8; 80] = [
