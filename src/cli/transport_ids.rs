@@ -1054,7 +1054,7 @@ mod tests {
     fn difference_nul_ends_nothing() {
         assert_eq!(
             file_refused(b"sas,5000c50005b32001\0\n"),
-            "badly formed symbolic SAS TransportID: 5000c50005b32001\0\n\
+            "badly formed symbolic SAS TransportID: 5000c50005b32001\n\
              decode_file_tids: syntax error at line 1, pos 1"
         );
         assert_eq!(

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# What the laboratory's scripts on the host have in common. Sourced, never run.
+
+lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+root=$(cd "$lab/../.." && pwd -P)
+
+# shellcheck disable=SC2034
+# Everything the laboratory makes is below this folder; removing it starts afresh.
+work=$root/target/lab
+
+# Where cargo puts the program, below its target directory.
+program_in_target=release/sg_persist
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
+    exit "${2-1}"
+}
+
+# The program under test: SG_PERSIST names another one, so that the same tests can be put to it.
+program() {
+    local target
+    if [[ -n ${SG_PERSIST-} ]]; then
+        realpath -- "$SG_PERSIST"
+        return
+    fi
+    target=$root/target
+    if [[ ! -x $target/$program_in_target ]]; then
+        # CARGO_TARGET_DIR or a cargo configuration may have moved it.
+        target=$(cd "$root" && cargo metadata --quiet --format-version 1 --no-deps --offline |
+            sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    fi
+    printf '%s\n' "$target/$program_in_target"
+}
+
+build_program() {
+    [[ -n ${SG_PERSIST-} ]] && return
+    (cd "$root" && cargo build --quiet --release) || die 'the program does not build'
+}
