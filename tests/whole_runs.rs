@@ -312,7 +312,12 @@ invocation_arguments:
         sg_persist("-n -k -")
             .device("-")
             .fails_to_open(RO, libc::ENOENT)
-            .fails_quietly(52);
+            .run()
+            .is(
+                52,
+                "",
+                "sg_persist: error opening file - (ro): No such file or directory\n",
+            );
     }
 
     #[test]
@@ -396,6 +401,34 @@ invocation_arguments:
                 .run()
                 .is(0, TWO_KEYS_TEXT, "");
         }
+    }
+
+    #[test]
+    fn a_command_may_take_another_time() {
+        sg_persist("-k --timeout=5 /dev/sda")
+            .within_seconds(5)
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run()
+            .is(0, &format!("{DISK_LINES}{TWO_KEYS_TEXT}"), "");
+        sg_persist("-n -o -G --ti 4294967 /dev/sda")
+            .within_seconds(4_294_967)
+            .changes(REGISTER, NOTHING, good(""))
+            .run()
+            .is(0, "", "");
+        for value in ["0", "4294968", "", "-1", "+1", "1.5", "0x5", "5s", " 5"] {
+            let ran = sg_persist_words(&["-n", "-k", DEVICE, "--timeout", value]).run();
+            ran.is(
+                1,
+                "",
+                "bad argument to '--timeout' (1 to 4294967 seconds)\n",
+            );
+            ran.touched_nothing();
+        }
+        // What stood for an option of old still does.
+        let ran = sg_persist("-n -k --t 5 --t= /dev/sda").run();
+        assert!(ran.stderr.ends_with("bad argument to '--transport-id'\n"));
     }
 }
 
@@ -500,6 +533,7 @@ mod opens {
 Persistent reservation in: pass-through os error: Operation not permitted
 PR in (Read keys): Operation not permitted
 sg_persist failed: Operation not permitted
+The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in a container: with that capability), or use the device's /dev/sgN where it may be written
 ";
         sg_persist("-n -k -y /dev/sda")
             .reads(READ_KEYS, errno(libc::EPERM))
@@ -539,7 +573,6 @@ sg_persist failed: Invalid argument
         for (number, code, text) in [
             (libc::ENOENT, 52, "No such file or directory"),
             (libc::ENXIO, 56, "No such device or address"),
-            (libc::EACCES, 63, "Permission denied"),
             (libc::ENOTDIR, 70, "Not a directory"),
             (libc::EISDIR, 71, "Is a directory"),
             (libc::EROFS, 80, "Read-only file system"),
@@ -597,7 +630,7 @@ mod inquiry {
 
     #[test]
     fn strings_are_shown_as_they_came() {
-        let data = b"\x7f\x80\x06\x02\x1f\x01\x02\x03v\xffnd\0or+Product\tLine  \0.23";
+        let data = b"\x7f\x80\x06\x02\x1f\x01\x02\x03v\xffnd\0or+Product\tLine  \0.2 \x003";
         let ran = sg_persist("-k /dev/sda")
             .opens(RO)
             .sends(INQUIRY, with_data(data))
@@ -605,7 +638,7 @@ mod inquiry {
             .run();
         assert_eq!(
             ran.stdout_bytes,
-            b"  v\xffnd  Product\tLine    \n  Peripheral device type: unknown or no device type\n  PR generation=0x15, there are NO registered reservation keys\n"
+            b"  v\xffnd  Product\tLine    2 \n  Peripheral device type: unknown or no device type\n  PR generation=0x15, there are NO registered reservation keys\n"
         );
     }
 
@@ -680,7 +713,14 @@ mod inquiry {
             .sends(INQUIRY, sense(1, 0x17, 1).and_data(&hex::encode(DISK)))
             .sends(READ_KEYS, good(TWO_KEYS))
             .run()
-            .is(0, &format!("{DISK_LINES}{TWO_KEYS_TEXT}"), "");
+            .is(
+                0,
+                &format!("{DISK_LINES}{TWO_KEYS_TEXT}"),
+                "inquiry:
+Fixed format, current; Sense key: Recovered Error
+Additional sense: Recovered data with retries
+",
+            );
     }
 }
 
@@ -1048,7 +1088,15 @@ Report capabilities response:
         sg_persist("-n -k /dev/sda")
             .reads(READ_KEYS, sense(1, 0x17, 1).and_data(TWO_KEYS))
             .run()
-            .is(0, TWO_KEYS_TEXT, "");
+            .is(
+                0,
+                TWO_KEYS_TEXT,
+                "Persistent reservation in:
+Fixed format, current; Sense key: Recovered Error
+Additional sense: Recovered data with retries
+    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 24 bytes
+",
+            );
     }
 }
 
@@ -1195,7 +1243,7 @@ mod transport_ids {
         };
         scene
             .changes(
-                &format!("5f00000000000000{}00", &format!("{total:02x}")),
+                &format!("5f00000000000000{total:02x}00"),
                 &format!("{}08000000{length:08x}{ids}", "0".repeat(40)),
                 good(""),
             )
@@ -1612,9 +1660,7 @@ mod failures {
 
     #[test]
     fn a_host_status_hides_sense_data() {
-        let mut answer = check_condition("700006000000000a00000000290000000000");
-        answer = answer.and_status(0x02);
-        let host = answer.clone().with_host(0x07);
+        let host = sense(6, 0x29, 0).and_host(0x07);
         sg_persist("-n -k /dev/sda")
             .reads(READ_KEYS, host)
             .run()
@@ -1961,6 +2007,1117 @@ Additional sense: Invalid field in cdb
 PR in (Read keys): bad field in cdb or parameter list (perhaps unsupported service action)
 "
                 ),
+            );
+    }
+}
+
+/// Standard output and standard error.
+mod output {
+    use super::*;
+
+    #[test]
+    fn nothing_from_a_device_is_changed_in_a_pipe() {
+        let name = hex::encode(b"iqn.\x1b[31mevil\0\0\0\0\0\0\0");
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(
+                READ_FULL_STATUS,
+                good(&format!(
+                    "00000015 00000030 0000000000abc123 00000000 02 00 00000000 0000 00000018 05000014 {name}"
+                )),
+            )
+            .run();
+        assert!(
+            ran.stdout
+                .ends_with("        iSCSI name: iqn.\x1b[31mevil\n")
+        );
+    }
+
+    #[test]
+    fn output_before_an_error_is_still_written() {
+        sg_persist("-k /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, status(0x18))
+            .run()
+            .is(
+                24,
+                DISK_LINES,
+                "PR in (Read keys): Reservation conflict\nsg_persist failed: Reservation conflict\n",
+            );
+    }
+
+    #[test]
+    fn a_failure_counts_less_than_output_that_is_lost() {
+        let ran = sg_persist("-k /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, status(0x18))
+            .stdout_fails(libc::ENOSPC)
+            .run();
+        ran.is(
+            78,
+            "",
+            "PR in (Read keys): Reservation conflict
+sg_persist failed: Reservation conflict
+sg_persist: cannot write the output: No space left on device
+",
+        );
+    }
+}
+
+/// The program as a process, without a device.
+mod processes {
+    use super::*;
+    use std::fs::{File, OpenOptions};
+    use std::process::{Command, Output, Stdio};
+
+    fn program() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sg_persist"));
+        for name in [
+            "POSIXLY_CORRECT",
+            "SG_PERSIST_IN_RDONLY",
+            "SG3_UTILS_INVOCATION",
+        ] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    #[track_caller]
+    fn is(output: &Output, code: i32, stdout: &str, stderr: &str) {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(
+            (
+                output.status.code(),
+                &text(&output.stdout)[..],
+                &text(&output.stderr)[..]
+            ),
+            (Some(code), stdout, stderr)
+        );
+    }
+
+    #[test]
+    fn what_is_no_device() {
+        let run = |words: &[&str]| program().args(words).output().unwrap();
+        is(
+            &run(&["-k", "/no/such"]),
+            52,
+            "",
+            "sg_persist: error opening file (ro): /no/such: No such file or directory\n",
+        );
+        is(
+            &run(&["-k", "/dev/null"]),
+            75,
+            "sg_persist: SCSI INQUIRY failed on /dev/null\n",
+            "inquiry: pass-through os error: Inappropriate ioctl for device\n",
+        );
+        is(
+            &run(&["-n", "-k", "/dev/null"]),
+            75,
+            "",
+            "Persistent reservation in: pass-through os error: Inappropriate ioctl for device
+PR in (Read keys): Inappropriate ioctl for device
+sg_persist failed: Inappropriate ioctl for device
+",
+        );
+        is(
+            &run(&["-n", "-o", "-G", "/dev/null"]),
+            75,
+            "",
+            "Persistent reservation out: pass-through os error: Inappropriate ioctl for device
+PR out (Register): Inappropriate ioctl for device
+sg_persist failed: Inappropriate ioctl for device
+",
+        );
+        is(
+            &run(&["-n", "-o", "-G", "/"]),
+            71,
+            "",
+            "sg_persist: error opening file / (rw): Is a directory\n",
+        );
+        is(
+            &run(&["-n", "-k", "/"]),
+            75,
+            "",
+            "Persistent reservation in: pass-through os error: Inappropriate ioctl for device
+PR in (Read keys): Inappropriate ioctl for device
+sg_persist failed: Inappropriate ioctl for device
+",
+        );
+    }
+
+    #[test]
+    fn the_environment_counts() {
+        let with = |name: &str, words: &[&str]| {
+            let mut command = program();
+            command.env(name, "").args(words);
+            let output = command.output().unwrap();
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        let words = ["-n", "-k", "-vv", "/dev/null", "-yy"];
+        assert!(
+            with("POSIXLY_CORRECT", &["/dev/null", "-k"])
+                .starts_with("Unexpected extra argument: -k\n")
+        );
+        assert!(with("SG3_UTILS_INVOCATION", &words).contains("\ninvocation_arguments:\n  "));
+        // Other differences that it makes are not to be seen without a device.
+        assert!(with("SG_PERSIST_IN_RDONLY", &words).contains("flags=0x802\n"));
+        assert!(with("SG_PERSIST_IN_RDONLY", &words[..4]).contains("flags=0x800\n"));
+    }
+
+    #[test]
+    fn transport_ids_are_read_from_files_and_standard_input() {
+        let file = tempfile("transport_ids", b"sas,zz\n");
+        let expected = "badly formed symbolic SAS TransportID: zz
+decode_file_tids: syntax error at line 1, pos 1
+bad argument to '--transport-id'
+";
+        let mut command = program();
+        command.arg("-X").arg(format!("file={}", file.display()));
+        is(&command.output().unwrap(), 1, "", expected);
+        let mut command = program();
+        command.args(["-X", "-"]).stdin(File::open(&file).unwrap());
+        is(&command.output().unwrap(), 1, "", expected);
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_full_device_is_told() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = program().arg("-V").stdout(full).output().unwrap();
+        is(
+            &output,
+            78,
+            "",
+            "sg_persist: cannot write the output: No space left on device\n",
+        );
+    }
+
+    #[test]
+    fn a_closed_pipe_is_not() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = program().arg("-V").stdout(writer).output().unwrap();
+        is(&output, 82, "", "");
+    }
+}
+
+/// A file with `text` that no other test uses.
+fn tempfile(name: &str, text: &[u8]) -> std::path::PathBuf {
+    let directory = std::env::temp_dir();
+    let path = directory.join(format!("sg_persist-{name}-{}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// What differs from the original on purpose: each test bears the name that the manual gives the
+/// difference under DIFFERENCES.
+mod differences {
+    use super::*;
+
+    fn short(additional: &str) -> String {
+        format!("{additional}\nsg_persist failed: Malformed SCSI command response\n")
+    }
+
+    /// Whatever else happens, the answer is refused with status 97, and nothing is shown.
+    #[track_caller]
+    fn malformed(line: &str, cdb: &str, answer: Answer, message: &str) {
+        sg_persist(line)
+            .word(DEVICE.as_bytes())
+            .reads(cdb, answer)
+            .run()
+            .is(97, "", &short(message));
+    }
+
+    /// The bytes of TransportIDs that REGISTER sends.
+    #[track_caller]
+    fn transport_ids(scene: common::Scene, ids: &str) {
+        let ids: String = ids.split_ascii_whitespace().collect();
+        let length = ids.len() / 2;
+        let total = 28 + length;
+        scene
+            .word(b"-noG")
+            .word(DEVICE.as_bytes())
+            .changes(
+                &format!("5f00000000000000{total:04x}00").replacen("00", "", 1),
+                &format!("{}08000000{length:08x}{ids}", "0".repeat(40)),
+                good(""),
+            )
+            .run()
+            .is(0, "", "");
+    }
+
+    #[track_caller]
+    fn refused(scene: common::Scene, message: &str) {
+        let ran = scene.word(b"-noG").word(DEVICE.as_bytes()).run();
+        ran.is(
+            1,
+            "",
+            &format!("{message}\nbad argument to '--transport-id'\n"),
+        );
+        ran.touched_nothing();
+    }
+
+    // The command line.
+
+    #[test]
+    fn a_mistaken_option_is_status_1() {
+        for (line, message) in [
+            ("-x", "invalid option -- 'x'"),
+            ("--nosuch", "unrecognized option '--nosuch'"),
+            (
+                "--rep",
+                "option '--rep' is ambiguous; possibilities: '--replace-lost' '--report-capabilities' '--report_capabilities'",
+            ),
+            ("-K", "option requires an argument -- 'K'"),
+            ("--out=1", "option '--out' doesn't allow an argument"),
+        ] {
+            let ran = sg_persist(&format!("-n -o -G /dev/sda {line}")).run();
+            ran.is_with_usage(1, &format!("sg_persist: {message}\n"));
+            ran.touched_nothing();
+        }
+    }
+
+    #[test]
+    fn help_and_version_go_to_stdout() {
+        sg_persist("-h")
+            .run()
+            .is(0, sg_persist::cli::usage::USAGE, "");
+        sg_persist("--help --help")
+            .run()
+            .is(0, sg_persist::cli::usage::MORE_USAGE, "");
+        sg_persist("--version").run().is(
+            0,
+            concat!("version: ", env!("CARGO_PKG_VERSION"), "\n"),
+            "",
+        );
+    }
+
+    #[test]
+    fn numbers_are_understood_whole_or_refused() {
+        for (letter, name) in [
+            ("K", "param-rk"),
+            ("S", "param-sark"),
+            ("T", "prout-type"),
+            ("Q", "relative-target-port"),
+            ("l", "alloc-length"),
+        ] {
+            for value in [
+                "12xyz",
+                "1,2",
+                "1 2",
+                "-1",
+                "+5",
+                "0x",
+                "0x 5",
+                "",
+                "10000000000000000",
+                "1ffffffffffffffff",
+                "/dev/sda",
+            ] {
+                let ran =
+                    sg_persist_words(&["-n", "-o", "-G", DEVICE, &format!("-{letter}"), value])
+                        .run();
+                ran.is(1, "", &format!("bad argument to '--{name}'\n"));
+                ran.touched_nothing();
+            }
+        }
+    }
+
+    #[test]
+    fn a_type_beyond_f_is_refused() {
+        for value in ["10", "15", "ffffffff", "100000001"] {
+            sg_persist(&format!("-n -o -R -T {value} /dev/sda"))
+                .run()
+                .is(1, "", "bad argument to '--prout-type'\n");
+        }
+        sg_persist("-n -o -R -T f /dev/sda")
+            .changes("5f010f00000000001800", NOTHING, good(""))
+            .run()
+            .is(0, "", "");
+    }
+
+    #[test]
+    fn lengths_concern_reading_alone() {
+        for line in ["-l 0", "-l 8", "--maxlen=20", "-l 2000"] {
+            sg_persist(&format!("-n -o -G {line} /dev/sda"))
+                .changes(REGISTER, NOTHING, good(""))
+                .run()
+                .is(0, "", "");
+        }
+    }
+
+    #[test]
+    fn the_invocation_names_our_version() {
+        let ran = sg_persist("-V").show_invocation().run();
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(
+            ran.stderr
+                .contains(&format!("\nversion_string={version}\n"))
+        );
+        assert_eq!(ran.stdout, format!("version: {version}\n"));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_shown_replaced() {
+        sg_persist("-n -k")
+            .word(b"/dev/\xff")
+            .device_of_bytes(b"/dev/\xff")
+            .fails_to_open(RO, libc::ENOENT)
+            .run()
+            .is(
+                52,
+                "",
+                "sg_persist: error opening file /dev/\u{fffd} (ro): No such file or directory\n",
+            );
+        sg_persist("-n -k /dev/sda")
+            .word(b"\xe4")
+            .run()
+            .is_with_usage(1, "Unexpected extra argument: \u{fffd}\n");
+    }
+
+    // TransportIDs.
+
+    #[test]
+    fn srp_takes_32_digits() {
+        transport_ids(
+            sg_persist("-X srp,00112233445566778899AABBCCDDEEFF"),
+            "04000000 00000000 0011223344556677 8899aabbccddeeff",
+        );
+        refused(
+            sg_persist("-X SRP,0011223344556677"),
+            "badly formed symbolic SRP TransportID: 0011223344556677\nbuild_transportid: error at pos 1",
+        );
+    }
+
+    #[test]
+    fn sop_works() {
+        transport_ids(
+            sg_persist("-X SOP,12"),
+            "0a000012 00000000 0000000000000000 0000000000000000",
+        );
+        refused(
+            sg_persist("-X sop,12345"),
+            "badly formed symbolic SOP TransportID: 12345\nbuild_transportid: error at pos 1",
+        );
+    }
+
+    #[test]
+    fn every_kind_of_iscsi_name_is_known() {
+        for name in [
+            "eui.02004567a425678d",
+            "naa.52004567ba64678d",
+            "IQN.2001-04.com.x",
+        ] {
+            let mut id = format!("05000018{}", hex::encode(name));
+            while id.len() < 56 {
+                id += "00";
+            }
+            if name.len() < 20 {
+                id = id.replacen("05000018", "05000014", 1)[..48].to_owned();
+            }
+            transport_ids(sg_persist("-X").word(name.as_bytes()), &id);
+        }
+    }
+
+    #[test]
+    fn iscsi_names_may_have_243_bytes() {
+        let name = format!("iqn.{}", "a".repeat(239));
+        let id = format!("050000f4{}00", hex::encode(&name));
+        transport_ids(sg_persist("-X").word(name.as_bytes()), &id);
+        let name = format!("{name}b");
+        refused(
+            sg_persist("-X").word(name.as_bytes()),
+            "iSCSI name too long, alen=248\nbuild_transportid: error at pos 1",
+        );
+    }
+
+    #[test]
+    fn spi_numbers_have_16_bits() {
+        transport_ids(
+            sg_persist("-X spi,65535,258"),
+            "0100ffff 00000102 0000000000000000 0000000000000000",
+        );
+        for value in ["65536,1", "-1,1", "1,65536", "+1,1"] {
+            refused(
+                sg_persist(&format!("-X spi,{value}")),
+                &format!(
+                    "badly formed symbolic SPI TransportID: {value}\nbuild_transportid: error at pos 1"
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn a_hex_transport_id_is_whole_or_refused() {
+        refused(
+            sg_persist("-X 05,00,ff,ff"),
+            "build_transportid: the iSCSI TransportID claims 65539 bytes, 4 given",
+        );
+        let long = format!("06{}", ",11".repeat(24));
+        refused(
+            sg_persist("-X").word(long.as_bytes()),
+            "build_transportid: a TransportID of this protocol takes 24 bytes, 25 given",
+        );
+        refused(
+            sg_persist("-X file=ids").file("ids", "06 00 00 00 50 00 c5 00\n05 b3 20 01\n"),
+            "decode_file_tids: in line 2: the iSCSI TransportID claims 8197 bytes, 4 given",
+        );
+    }
+
+    #[test]
+    fn hex_draws_no_complaint() {
+        transport_ids(
+            sg_persist("-X 7,1"),
+            "07010000 00000000 0000000000000000 0000000000000000",
+        );
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", "7 1\n"),
+            "07010000 00000000 0000000000000000 0000000000000000",
+        );
+    }
+
+    #[test]
+    fn several_separators_are_one() {
+        transport_ids(
+            sg_persist_words(&["-X", "06, 00,  01 ,,02"]),
+            "06000102 00000000 0000000000000000 0000000000000000",
+        );
+    }
+
+    #[test]
+    fn nothing_follows_a_symbolic_form() {
+        refused(
+            sg_persist_words(&["-X", "sas,5000c50005b32001 # node1"]),
+            "badly formed symbolic SAS TransportID: 5000c50005b32001 # node1\nbuild_transportid: error at pos 1",
+        );
+        refused(
+            sg_persist("-X fcp,2000000011223344zz"),
+            "badly formed symbolic FCP TransportID: 2000000011223344zz\nbuild_transportid: error at pos 3",
+        );
+        refused(
+            sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001 node1\n"),
+            "badly formed symbolic SAS TransportID: 5000c50005b32001 node1\ndecode_file_tids: syntax error at line 1, pos 1",
+        );
+        refused(
+            sg_persist_words(&["-X", "iqn.a b"]),
+            "badly formed symbolic iSCSI TransportID: iqn.a b\nbuild_transportid: error at pos 1",
+        );
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001# node1\n"),
+            SAS,
+        );
+    }
+
+    #[test]
+    fn a_comment_may_touch_a_number() {
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", "07 50# c\n"),
+            "07500000 00000000 0000000000000000 0000000000000000",
+        );
+    }
+
+    #[test]
+    fn lines_may_end_with_carriage_returns() {
+        transport_ids(
+            sg_persist("-X -").stdin("iqn.a\r\n\r\n# c\r\n07 50\r\n"),
+            "05000014 69716e2e61000000000000000000000000000000
+             07500000 00000000 0000000000000000 0000000000000000",
+        );
+    }
+
+    #[test]
+    fn lines_of_any_length_are_read_whole() {
+        let text = format!("07{}50 # {}\n", " ".repeat(2000), "c".repeat(2000));
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", text),
+            "07500000 00000000 0000000000000000 0000000000000000",
+        );
+        let text = format!("{}07 50\n", "# a comment\n".repeat(600));
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", text),
+            "07500000 00000000 0000000000000000 0000000000000000",
+        );
+    }
+
+    #[test]
+    fn a_file_may_name_as_many_as_a_command_carries() {
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001\n".repeat(32)),
+            &SAS.repeat(32),
+        );
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001\n".repeat(2729)),
+            &SAS.repeat(2729),
+        );
+        refused(
+            sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001\n".repeat(2730)),
+            "decode_file_tids: array length exceeded",
+        );
+    }
+
+    #[test]
+    fn a_file_without_transport_ids_is_refused() {
+        for text in ["", "\n", "# nothing\n"] {
+            refused(
+                sg_persist("-X file=ids").file("ids", text),
+                "decode_file_tids: no TransportID in ids",
+            );
+            refused(
+                sg_persist("-X -").stdin(text),
+                "decode_file_tids: no TransportID in stdin",
+            );
+        }
+        refused(
+            sg_persist("-X file=/"),
+            "decode_file_tids: unable to read /: Is a directory (os error 21)",
+        );
+    }
+
+    #[test]
+    fn a_nul_is_refused() {
+        refused(
+            sg_persist("-X file=ids").file("ids", "iqn.a\0b\n"),
+            "iSCSI name holds a NUL byte\ndecode_file_tids: syntax error at line 1, pos 1",
+        );
+        refused(
+            sg_persist("-X file=ids").file("ids", "07 50\0\n"),
+            "unable to parse symbolic TransportID: 07 50\ndecode_file_tids: syntax error at line 1, pos 6",
+        );
+    }
+
+    #[test]
+    fn only_a_hyphen_alone_is_standard_input() {
+        refused(
+            sg_persist("-X -foo").stdin("sas,5000c50005b32001\n"),
+            "unable to parse symbolic TransportID: -foo\nbuild_transportid: error at pos 1",
+        );
+    }
+
+    #[test]
+    fn the_last_transport_id_leaves_nothing_of_earlier_ones() {
+        transport_ids(
+            sg_persist("-X iqn.2005-03.org.open-iscsi:abc -X 05,00,00,14 -X 07,50"),
+            "07500000 00000000 0000000000000000 0000000000000000",
+        );
+    }
+
+    // Answers.
+
+    #[test]
+    fn a_list_cut_by_alloc_length_is_status_97_and_shows_no_key() {
+        let two = "PR in (Read keys): the response takes 24 bytes, only 16 came
+Ask for all of it with --alloc-length=18 or --maxlen=24, or leave the option out";
+        malformed("-n -k -l 10", "5e000000000000001000", good(TWO_KEYS), two);
+        malformed("-n -k -m 16", "5e000000000000001000", good(TWO_KEYS), two);
+        let keys: String = (0..1024).map(|key| format!("{key:016x}")).collect();
+        malformed(
+            "-n -k -l 2000",
+            READ_KEYS,
+            good(&format!("00000015 00002000 {keys}")),
+            "PR in (Read keys): the response takes 8200 bytes, only 8192 came
+Leave out --alloc-length and --maxlen to have all of it read",
+        );
+    }
+
+    #[test]
+    fn a_list_that_did_not_come_whole_is_status_97_and_shows_no_key() {
+        malformed(
+            "-n -k",
+            READ_KEYS,
+            good("00000015 00000010 0000000000abc123"),
+            "PR in (Read keys): the response takes 24 bytes, only 16 came",
+        );
+        malformed(
+            "-n -k",
+            READ_KEYS,
+            good(TWO_KEYS).residual(8192 - 8),
+            "PR in (Read keys): the response takes 24 bytes, only 8 came",
+        );
+        malformed(
+            "-n -k",
+            READ_KEYS,
+            good("00000015 fffffff8"),
+            "PR in (Read keys): the response takes 4294967296 bytes, only 8 came
+No command can ask for more than 65535 bytes, so the whole list cannot be read",
+        );
+        malformed(
+            "-n -s",
+            READ_FULL_STATUS,
+            good("00000015 80000000"),
+            "PR in (Read full status): the response takes 2147483656 bytes, only 8 came
+No command can ask for more than 65535 bytes, so the whole list cannot be read",
+        );
+    }
+
+    #[test]
+    fn a_response_without_its_fixed_part_is_status_97() {
+        for (letter, cdb, name) in [
+            ("k", READ_KEYS, "Read keys"),
+            ("r", READ_RESERVATION, "Read reservation"),
+            ("s", READ_FULL_STATUS, "Read full status"),
+        ] {
+            for (data, field, came) in [
+                ("", "PRGENERATION", 0),
+                ("000000", "PRGENERATION", 3),
+                ("00000015", "ADDITIONAL LENGTH", 4),
+                ("00000015000000", "ADDITIONAL LENGTH", 7),
+            ] {
+                let ran = sg_persist(&format!("-n -{letter} /dev/sda"))
+                    .reads(cdb, good(data))
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+                let first = ran.stderr.lines().next().unwrap();
+                assert!(
+                    first.starts_with(&format!("PR in ({name}): the response is too short: "))
+                        && first.contains(field)
+                        && first.contains(&came.to_string()),
+                    "{first}"
+                );
+            }
+        }
+        let ran = sg_persist("-n -k -l 0 /dev/sda")
+            .reads("5e000000000000000000", good(""))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+    }
+
+    #[test]
+    fn recovered_without_data_is_status_97() {
+        for key in [0, 1] {
+            let ran = sg_persist("-n -k /dev/sda")
+                .reads(READ_KEYS, sense(key, 0, 0))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        }
+    }
+
+    #[test]
+    fn a_residual_that_cannot_be_is_status_97() {
+        for residual in [-1, 8193] {
+            let ran = sg_persist("-n -k /dev/sda")
+                .reads(READ_KEYS, good(TWO_KEYS).residual(residual))
+                .run();
+            ran.is(
+                97,
+                "",
+                "PR in (Read keys): Malformed SCSI command response\nsg_persist failed: Malformed SCSI command response\n",
+            );
+        }
+        sg_persist("-k /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, with_data(DISK).residual(-1))
+            .run()
+            .is(
+                97,
+                "sg_persist: SCSI INQUIRY failed on /dev/sda\n",
+                "inquiry resid (-1) should never exceed requested len=36\n",
+            );
+    }
+
+    #[test]
+    fn a_list_of_partial_elements_is_status_97() {
+        malformed(
+            "-n -k",
+            READ_KEYS,
+            good("00000015 0000000c 0000000000abc123 00000000"),
+            "PR in (Read keys): ADDITIONAL LENGTH 12 is no multiple of the 8 bytes of an element",
+        );
+        malformed(
+            "-n -r",
+            READ_RESERVATION,
+            good("00000015 00000008 0000000000abc123"),
+            "PR in (Read reservation): ADDITIONAL LENGTH 8 is no multiple of the 16 bytes of an element",
+        );
+    }
+
+    #[test]
+    fn a_descriptor_that_does_not_fit_is_status_97() {
+        for list in [
+            // A fixed part of 20 bytes.
+            "00000014 0000000000abc123 00000000 01 05 00000000 0001".to_owned() + "0000",
+            // A TransportID that claims one byte more than there are.
+            format!("00000030 0000000000abc123 00000000 01 05 00000000 0001 00000019 {SAS}"),
+            // One that would lead back to itself.
+            "00000018 0000000000abc123 00000000 01 05 00000000 0001 ffffffe8".to_owned(),
+            // A second descriptor of four bytes.
+            "0000001c 0000000000abc123 00000000 01 05 00000000 0001 00000000 00000000".to_owned(),
+            // A TransportID that is not whole in its frame.
+            "00000020 0000000000abc123 00000000 01 05 00000000 0001 00000008 0600000050000000"
+                .to_owned(),
+        ] {
+            let ran = sg_persist("-n -s /dev/sda")
+                .reads(READ_FULL_STATUS, good(&format!("00000015 {list}")))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{list}");
+            assert!(
+                ran.stderr
+                    .starts_with("PR in (Read full status): descriptor "),
+                "{}",
+                ran.stderr
+            );
+        }
+    }
+
+    #[test]
+    fn the_length_of_capabilities_is_read_whole() {
+        for data in ["0007 1d90ea01 0000", "0000 1d90ea01 0000"] {
+            let ran = sg_persist("-n -c /dev/sda")
+                .reads(REPORT_CAPABILITIES, good(data))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            assert!(
+                ran.stderr
+                    .starts_with("Unexpected response for PRIN Report Capabilities\n"),
+                "{}",
+                ran.stderr
+            );
+        }
+        // More than eight bytes are no reason to refuse the eight that are understood.
+        for data in ["0009 1d90ea01 0000 77", "000a 1d90ea01 0000 7777 88"] {
+            let ran = sg_persist("-n -c /dev/sda")
+                .reads(REPORT_CAPABILITIES, good(data))
+                .run();
+            assert!(
+                ran.status == 0 && ran.stdout.starts_with("Report capabilities response:\n"),
+                "{ran:?}"
+            );
+        }
+        for data in ["000a 1d90ea01 0000 77", "0108 1d90ea01 0000"] {
+            let ran = sg_persist("-n -c /dev/sda")
+                .reads(REPORT_CAPABILITIES, good(data))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        }
+        let ran = sg_persist("-n -c -l 6 /dev/sda")
+            .reads("5e020000000000000600", good("0008 1d90ea01 0000"))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+    }
+
+    #[test]
+    fn a_list_longer_than_8192_bytes_is_read_again() {
+        let keys: String = (0..1024).map(|key| format!("{key:016x}")).collect();
+        let data = format!("00000001 00002000 {keys}");
+        let ran = sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, good(&data))
+            .sends("5e000000000000200800", good(&data))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(ran.stdout.starts_with(
+            "  PR generation=0x1, 1024 registered reservation keys follow:\n    0x0\n"
+        ));
+        assert!(ran.stdout.ends_with("    0x3ff\n"));
+        assert_eq!(ran.stdout.lines().count(), 1025);
+    }
+
+    #[test]
+    fn hex_shows_only_what_came() {
+        let cut = "00000015 00000010 0000000000abc123";
+        for (line, shown) in [
+            (
+                "-n -k -H",
+                " 00     00 00 00 15 00 00 00 10  00 00 00 00 00 ab c1 23\n",
+            ),
+            (
+                "-n -k -HH",
+                " 00     00 00 00 15 00 00 00 10  00 00 00 00 00 ab c1 23\n",
+            ),
+            (
+                "-n -k -HHH",
+                "00 00 00 15 00 00 00 10  00 00 00 00 00 ab c1 23\n",
+            ),
+        ] {
+            sg_persist(line)
+                .word(DEVICE.as_bytes())
+                .reads(READ_KEYS, good(cut))
+                .run()
+                .is(
+                    97,
+                    shown,
+                    &short("PR in (Read keys): the response takes 24 bytes, only 16 came"),
+                );
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_odd_transport_id_is_its_own() {
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(
+                READ_FULL_STATUS,
+                good(&format!(
+                    "00000015 00000031 0000000000abc123 00000000 02 00 00000000 0000 00000019 {SAS} 77"
+                )),
+            )
+            .run();
+        ran.is(
+            0,
+            "  PR generation=0x15
+    Key=0xabc123
+      All target ports bit set
+      not reservation holder
+      Transport Id short or not multiple of 4 [length=25]:
+        SAS address: 0x5000c50005b32001
+",
+            "",
+        );
+    }
+
+    #[test]
+    fn a_transport_id_of_any_length_is_shown_whole() {
+        let name = format!("iqn.{}", "x".repeat(2000));
+        let padded = format!("{}00000000", hex::encode(&name));
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(
+                READ_FULL_STATUS,
+                good(&format!(
+                    "00000015 000007f4 0000000000abc123 00000000 02 00 00000000 0000 000007dc 050007d8 {padded}"
+                )),
+            )
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(
+            ran.stdout
+                .ends_with(&format!("        iSCSI name: {name}\n"))
+        );
+    }
+
+    // Failures.
+
+    #[test]
+    fn a_reservation_conflict_is_status_24_whatever_the_host_says() {
+        let answer = status(0x18).and_host(0x11);
+        sg_persist("-n -o -R -T 1 /dev/sda")
+            .changes("5f010100000000001800", NOTHING, answer)
+            .run()
+            .is(
+                24,
+                "",
+                "\
+Persistent reservation out: transport: Host_status=0x11 [DID_NEXUS_FAILURE (reservation conflict)]
+
+PR out (Reserve): Reservation conflict
+sg_persist failed: Reservation conflict
+",
+            );
+    }
+
+    #[test]
+    fn a_driver_status_is_a_failure() {
+        for (number, told) in [(0x06, "0x06 [DRIVER_TIMEOUT]"), (0x09, "0x09 [invalid]")] {
+            sg_persist("-n -k /dev/sda")
+                .reads(READ_KEYS, driver(number).and_data(TWO_KEYS))
+                .run()
+                .is(
+                    35,
+                    "",
+                    &format!(
+                        "Persistent reservation in: transport: Driver_status={told}
+
+PR in (Read keys): Transport error
+sg_persist failed: Transport error
+"
+                    ),
+                );
+        }
+    }
+
+    #[test]
+    fn an_unknown_scsi_status_is_a_failure() {
+        for (byte, told) in [
+            (0x42, "Unknown status [0x42]"),
+            (0x10, "Intermediate (obsolete)"),
+            (0x14, "Intermediate-Condition Met (obsolete)"),
+            (0x80, "Unknown status [0x80]"),
+        ] {
+            sg_persist("-n -k /dev/sda")
+                .reads(READ_KEYS, status(byte).and_data(TWO_KEYS))
+                .run()
+                .is(
+                    99,
+                    "",
+                    &format!(
+                        "Persistent reservation in: scsi status: {told}
+PR in (Read keys): Some other error
+sg_persist failed: Some other error
+"
+                    ),
+                );
+        }
+    }
+
+    #[test]
+    fn sense_data_is_dumped_as_far_as_it_came() {
+        let ran = sg_persist("-n -k -vv /dev/sda")
+            .reads(READ_KEYS, check_condition("70000500000000ff000000002400"))
+            .run();
+        let (_, dump) = ran.stderr.split_once(" Raw sense data").unwrap();
+        assert_eq!(
+            dump,
+            " (in hex), sb_len=14, calculated_len=263
+        70 00 05 00 00 00 00 ff  00 00 00 00 24 00
+PR in (Read keys): bad field in cdb or parameter list (perhaps unsupported service action)
+"
+        );
+    }
+
+    #[test]
+    fn who_may_not_is_told_what_would_help() {
+        let refused = "sg_persist: error opening file /dev/sda (ro): Permission denied
+Opening it takes permission to read and write the device node (and in a container also its device cgroup): run this as root, or as a user who has it
+";
+        sg_persist("-n -k /dev/sda")
+            .fails_to_open(RO, libc::EACCES)
+            .run()
+            .is(63, "", refused);
+        sg_persist("-n -o -G /dev/sda")
+            .changes(REGISTER, NOTHING, errno(libc::EPERM))
+            .run()
+            .is(
+                51,
+                "",
+                "Persistent reservation out: pass-through os error: Operation not permitted
+PR out (Register): Operation not permitted
+sg_persist failed: Operation not permitted
+The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in a container: with that capability), or use the device's /dev/sgN where it may be written
+",
+            );
+        sg_persist("-o -G /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, errno(libc::EPERM))
+            .run()
+            .is(
+                51,
+                "sg_persist: SCSI INQUIRY failed on /dev/sda\n",
+                "inquiry: pass-through os error: Operation not permitted
+The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in a container: with that capability), or use the device's /dev/sgN where it may be written
+",
+            );
+    }
+
+    // Devices and streams.
+
+    #[test]
+    fn reading_opens_once_and_read_only() {
+        let ran = sg_persist("-k /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run();
+        assert_eq!(ran.trace, ["open ro", INQUIRY, READ_KEYS, "close"]);
+        let ran = sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, errno(libc::EPERM))
+            .opens(RW)
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run();
+        ran.is(0, TWO_KEYS_TEXT, "");
+        let ran = sg_persist("-k -yy /dev/sda")
+            .opens(RW)
+            .inquires()
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .run();
+        assert_eq!(ran.trace, ["open rw", INQUIRY, READ_KEYS, "close"]);
+    }
+
+    #[test]
+    fn changing_read_only_opens_once() {
+        let ran = sg_persist("-y -o -G /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends_out(REGISTER, NOTHING, good(""))
+            .run();
+        ran.is(0, DISK_LINES, "");
+        assert_eq!(ran.trace, ["open ro", INQUIRY, REGISTER, "close"]);
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_a_terminal() {
+        let name = hex::encode(b"iqn.\x1b[31m\x9b\x7f~\0\0\0\0\0\0\0\0");
+        let mut disk = DISK.to_vec();
+        disk[8..16].copy_from_slice(b"ev\x1b]l\xc3\x07 ");
+        sg_persist("-s /dev/sda")
+            .on_terminals()
+            .opens(RO)
+            .sends(INQUIRY, with_data(&disk))
+            .sends(
+                READ_FULL_STATUS,
+                good(&format!(
+                    "00000015 00000030 0000000000abc123 00000000 02 00 00000000 0000 00000018 05000014 {name}"
+                )),
+            )
+            .run()
+            .is(
+                0,
+                "  ev.]l..   d0                4.0 
+  Peripheral device type: disk
+  PR generation=0x15
+    Key=0xabc123
+      All target ports bit set
+      not reservation holder
+      Transport Id of initiator:
+        iSCSI name: iqn..[31m..~
+",
+                "",
+            );
+    }
+
+    #[test]
+    fn output_that_cannot_be_written_is_a_failure() {
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, good(TWO_KEYS))
+            .stdout_fails(libc::ENOSPC)
+            .run()
+            .is(
+                78,
+                "",
+                "sg_persist: cannot write the output: No space left on device\n",
+            );
+        sg_persist("-V").stdout_fails(libc::EIO).run().is(
+            55,
+            "",
+            "sg_persist: cannot write the output: Input/output error\n",
+        );
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_the_run_quietly() {
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, good(TWO_KEYS))
+            .stdout_fails(libc::EPIPE)
+            .run()
+            .is(82, "", "");
+    }
+
+    #[test]
+    fn closed_streams_are_never_the_device() {
+        use std::os::unix::process::CommandExt;
+
+        let file = tempfile("closed_streams", b"data");
+        for words in ["-o -G -vvv", "-k -yy -vvv", "-k --nosuch"] {
+            let mut command = std::process::Command::new("/bin/sh");
+            let program = env!("CARGO_BIN_EXE_sg_persist");
+            // The shell closes the streams, then becomes the program.
+            let line = format!("exec \"$0\" {words} \"$1\" <&- >&- 2>&-");
+            command.args(["-c", &line, program]).arg(&file).arg0("sh");
+            let status = command.status().unwrap();
+            assert!(!status.success());
+            assert_eq!(std::fs::read(&file).unwrap(), b"data");
+        }
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn nvme_is_not_translated() {
+        sg_persist("-k /dev/nvme0n1")
+            .device("/dev/nvme0n1")
+            .opens(RO)
+            .sends(INQUIRY, errno(libc::ENOTTY))
+            .run()
+            .is(
+                75,
+                "sg_persist: SCSI INQUIRY failed on /dev/nvme0n1\n",
+                "inquiry: pass-through os error: Inappropriate ioctl for device\n",
             );
     }
 }

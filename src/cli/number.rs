@@ -115,8 +115,10 @@ fn sum(value: i32, text: &[u8]) -> Result<i32, NotANumber> {
     Ok(value.wrapping_add(operand))
 }
 
-/// The digits at the front of `text`, at 32 bits of what fits 64, and what follows them.
+/// The digits at the front of `text`, at 32 bits of what fits 64, and what follows them. A plus
+/// sign may stand before them.
 fn leading(text: &[u8], radix: u32) -> Option<(i32, &[u8])> {
+    let text = text.strip_prefix(b"+").unwrap_or(text);
     let digit = |byte: &u8| char::from(*byte).to_digit(radix);
     let end = text.iter().position(|byte| digit(byte).is_none());
     let (digits, rest) = text.split_at(end.unwrap_or(text.len()));
@@ -217,6 +219,12 @@ mod tests {
             ("0x4X2", 8),
             ("3+1k", 1027),
             ("2x2+2", 8),
+            ("+10", 10),
+            ("0x+5", 5),
+            ("+5h", 5),
+            ("+0x10", 0),
+            ("3++10", 13),
+            ("0x5x+5", 25),
             ("4294967296", 0),
             ("2147483648", i32::MIN),
         ] {
@@ -238,6 +246,9 @@ mod tests {
             "4kx",
             "4k+1",
             "8589934591",
+            "++5",
+            "0x+",
+            "+h",
         ] {
             assert_eq!(
                 maxlen(text.as_bytes()),

@@ -137,6 +137,12 @@ impl Answer {
         self
     }
 
+    /// The same with this host status.
+    pub(crate) fn and_host(mut self, status: u32) -> Self {
+        self.completion.host_status = HostStatus(status);
+        self
+    }
+
     /// The same after so many milliseconds.
     pub(crate) fn after(mut self, milliseconds: u64) -> Self {
         self.completion.duration = Duration::from_millis(milliseconds);
@@ -155,7 +161,7 @@ pub(crate) fn bytes(hex: &str) -> Vec<u8> {
 #[derive(Debug)]
 enum Step {
     Open {
-        device: String,
+        device: OsString,
         access: Access,
         result: Result<(), i32>,
     },
@@ -173,6 +179,7 @@ struct Stage {
     trace: Vec<String>,
     node: Node,
     sg_driver_version: Option<[u32; 3]>,
+    timeout: Option<Duration>,
 }
 
 /// A run to come.
@@ -180,7 +187,7 @@ struct Stage {
 pub(crate) struct Scene {
     argv: Vec<OsString>,
     environment: Environment,
-    device: String,
+    device: OsString,
     stage: Stage,
     stdin: Option<Vec<u8>>,
     files: Vec<(String, Vec<u8>)>,
@@ -200,7 +207,7 @@ pub(crate) fn sg_persist_words(words: &[&str]) -> Scene {
     Scene {
         argv: argv.map(OsString::from).collect(),
         environment: Environment::default(),
-        device: DEVICE.to_owned(),
+        device: DEVICE.into(),
         stage: Stage::default(),
         stdin: None,
         files: Vec::new(),
@@ -223,8 +230,13 @@ impl Scene {
     }
 
     /// Another device than [`DEVICE`] is opened.
-    pub(crate) fn device(mut self, device: &str) -> Self {
-        self.device = device.to_owned();
+    pub(crate) fn device(self, device: &str) -> Self {
+        self.device_of_bytes(device.as_bytes())
+    }
+
+    /// Another device, whose name may be of any bytes, is opened.
+    pub(crate) fn device_of_bytes(mut self, device: &[u8]) -> Self {
+        self.device = OsString::from_vec(device.to_vec());
         self
     }
 
@@ -279,6 +291,12 @@ impl Scene {
     /// The version of the sg driver behind the node.
     pub(crate) fn sg_driver_version(mut self, version: [u32; 3]) -> Self {
         self.stage.sg_driver_version = Some(version);
+        self
+    }
+
+    /// Each command may take this long, instead of a minute.
+    pub(crate) fn within_seconds(mut self, seconds: u64) -> Self {
+        self.stage.timeout = Some(Duration::from_secs(seconds));
         self
     }
 
@@ -461,7 +479,8 @@ impl Transport for Replay {
         let mut stage = self.0.borrow_mut();
         let sent = hex::encode(command.cdb.as_bytes());
         stage.trace.push(sent.clone());
-        assert_eq!(command.timeout, Duration::from_secs(60), "{sent}");
+        let timeout = stage.timeout.unwrap_or(Duration::from_secs(60));
+        assert_eq!(command.timeout, timeout, "{sent}");
         let (cdb, data_out, answer) = match stage.script.pop_front() {
             Some(Step::Command {
                 cdb,
