@@ -1,7 +1,7 @@
 //! The story of one run: understand what is asked for, open the device, send the commands, show
 //! what came back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -80,6 +80,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
                 devices: world.devices,
                 console: &console,
                 print: &|text| console.err(text.as_bytes()),
+                introduced: Cell::new(false),
             }
             .run()
         }
@@ -147,7 +148,11 @@ fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
         }
         // The original says so on stdout, and scripts look for it there.
         Error::Inquiry { .. } | Error::InquiryData { .. } => {
-            console.put(format!("{error}\n").as_bytes());
+            let mut line = format!("{error}\n");
+            if console.stdout_is_terminal {
+                line = visible(&line);
+            }
+            console.put(line.as_bytes());
             if let Some(advice) = error.advice() {
                 say(advice);
             }
@@ -201,6 +206,8 @@ struct Job<'a, 'c> {
     console: &'a Console<'c>,
     /// Prints whole lines on standard error.
     print: &'a dyn Fn(&str),
+    /// Whether `-vvvv` has told what it tells once.
+    introduced: Cell<bool>,
 }
 
 impl Job<'_, '_> {
@@ -314,15 +321,20 @@ impl Job<'_, '_> {
         let requested = usize::from(room);
         let result = device.execute(cdb, Data::In(&mut buffer[..requested]));
         let result = self.completed(cdb, Some(requested), result?);
-        let transferred = result
-            .and_then(|completion| completion.transferred(requested))
+        let (transferred, is_good) = result
+            .and_then(|completion| {
+                let is_good = !completion.has_sense();
+                Ok((completion.transferred(requested)?, is_good))
+            })
             .map_err(|source| Error::Command {
                 command: format!("PR in ({})", action.name()),
                 family: Family::In,
                 source,
             })?;
         buffer.truncate(transferred);
-        (self.print)(&diagnostic::response(cdb, &buffer, self.task.verbosity));
+        if is_good {
+            (self.print)(&diagnostic::response(cdb, &buffer, self.task.verbosity));
+        }
         Ok(buffer)
     }
 
@@ -414,7 +426,7 @@ impl Job<'_, '_> {
         result: io::Result<Completion>,
     ) -> Result<Completion, CommandError> {
         let told = diagnostic::outcome(cdb, requested, &result, self.task.verbosity);
-        self.console.err(&told);
+        self.console.err_from_device(&told);
         let completion = result.map_err(CommandError::Os)?;
         completion.check()?;
         Ok(completion)
@@ -480,7 +492,7 @@ impl<'a, 'c> Device<'a, 'c> {
         Ok(Self {
             job,
             access,
-            transport: Tracer::new(transport, verbosity, job.print),
+            transport: Tracer::new(transport, verbosity, job.print, &job.introduced),
         })
     }
 
@@ -512,6 +524,16 @@ impl<'a, 'c> Device<'a, 'c> {
     }
 }
 
+/// `text` without control characters but newlines.
+fn visible(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c,
+        _ if c.is_control() => '.',
+        _ => c,
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Standard output and standard error.
 ///
 /// Output is kept until the end and written at once; a person at a terminal sees it before any
@@ -519,13 +541,13 @@ impl<'a, 'c> Device<'a, 'c> {
 struct Console<'a> {
     streams: RefCell<Streams<'a>>,
     stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
 }
 
 struct Streams<'a> {
     kept: Vec<u8>,
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
-    stderr_is_terminal: bool,
     failed: Option<io::Error>,
 }
 
@@ -538,12 +560,12 @@ impl<'a> Console<'a> {
             kept: Vec::new(),
             stdout,
             stderr,
-            stderr_is_terminal,
             failed: None,
         };
         Self {
             streams: RefCell::new(streams),
             stdout_is_terminal,
+            stderr_is_terminal,
         }
     }
 
@@ -567,8 +589,31 @@ impl<'a> Console<'a> {
         Ok(())
     }
 
-    /// Writes whole lines to standard error. Where that fails there is nobody left to tell.
+    /// Writes whole lines to standard error. On a terminal no control character of what a person
+    /// or a file named gets through.
     fn err(&self, text: &[u8]) {
+        if !self.stderr_is_terminal {
+            return self.err_as_is(text);
+        }
+        self.err_as_is(visible(&String::from_utf8_lossy(text)).as_bytes());
+    }
+
+    /// The same for lines with text from a device in them.
+    fn err_from_device(&self, text: &[u8]) {
+        if !self.stderr_is_terminal {
+            return self.err_as_is(text);
+        }
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let (line, newline) = match line.strip_suffix(b"\n") {
+                Some(line) => (line, &b"\n"[..]),
+                None => (line, &b""[..]),
+            };
+            self.err_as_is(&[&DeviceText::Printable.show(line), newline].concat());
+        }
+    }
+
+    /// Where writing fails there is nobody left to tell.
+    fn err_as_is(&self, text: &[u8]) {
         if text.is_empty() {
             return;
         }
@@ -576,17 +621,7 @@ impl<'a> Console<'a> {
         if self.stdout_is_terminal {
             streams.flush();
         }
-        let shown = match streams.stderr_is_terminal {
-            true => text
-                .split_inclusive(|&byte| byte == b'\n')
-                .flat_map(|line| match line.split_last() {
-                    Some((b'\n', line)) => [&DeviceText::Printable.show(line)[..], b"\n"].concat(),
-                    _ => DeviceText::Printable.show(line),
-                })
-                .collect(),
-            false => text.to_vec(),
-        };
-        let _ = streams.stderr.write_all(&shown);
+        let _ = streams.stderr.write_all(text);
     }
 
     /// Writes what was kept. The first error that occurred on standard output comes back.

@@ -2196,8 +2196,9 @@ bad argument to '--transport-id'
 
     #[test]
     fn a_closed_pipe_is_not() {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
         drop(reader);
+        let writer = std::os::fd::OwnedFd::from(writer);
         let output = program().arg("-V").stdout(writer).output().unwrap();
         is(&output, 82, "", "");
     }
@@ -3012,6 +3013,7 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
             .sends(READ_KEYS, good(TWO_KEYS))
             .run();
         ran.is(0, TWO_KEYS_TEXT, "");
+        assert_eq!(ran.trace.iter().filter(|&step| step == "close").count(), 2);
         let ran = sg_persist("-k -yy /dev/sda")
             .opens(RW)
             .inquires()
@@ -3059,6 +3061,17 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
         iSCSI name: iqn..[31m..~
 ",
                 "",
+            );
+        sg_persist("-n -k")
+            .word(b"/dev/\x1b[2J")
+            .device("/dev/\x1b[2J")
+            .on_terminals()
+            .fails_to_open(RO, libc::ENOENT)
+            .run()
+            .is(
+                52,
+                "",
+                "sg_persist: error opening file /dev/.[2J (ro): No such file or directory\n",
             );
     }
 

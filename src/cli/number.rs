@@ -115,10 +115,19 @@ fn sum(value: i32, text: &[u8]) -> Result<i32, NotANumber> {
     Ok(value.wrapping_add(operand))
 }
 
-/// The digits at the front of `text`, at 32 bits of what fits 64, and what follows them. A plus
-/// sign may stand before them.
+/// The digits at the front of `text`, at 32 bits of what fits 64, and what follows them. White
+/// space and a plus sign may stand before them, and `0x` before hexadecimal ones.
 fn leading(text: &[u8], radix: u32) -> Option<(i32, &[u8])> {
+    let text = text.trim_ascii_start();
     let text = text.strip_prefix(b"+").unwrap_or(text);
+    let text = match text {
+        [b'0', b'x' | b'X', rest @ ..]
+            if radix == 16 && rest.first().is_some_and(u8::is_ascii_hexdigit) =>
+        {
+            rest
+        }
+        _ => text,
+    };
     let digit = |byte: &u8| char::from(*byte).to_digit(radix);
     let end = text.iter().position(|byte| digit(byte).is_none());
     let (digits, rest) = text.split_at(end.unwrap_or(text.len()));
@@ -223,6 +232,9 @@ mod tests {
             ("0x+5", 5),
             ("+5h", 5),
             ("+0x10", 0),
+            ("\n16", 16),
+            ("0X0x2288", 0x2288),
+            ("+0x1d8fh", 0x1d8f),
             ("3++10", 13),
             ("0x5x+5", 25),
             ("4294967296", 0),

@@ -86,7 +86,7 @@ mod tests {
         for option in Opt::all() {
             let letter = option
                 .letter()
-                .map_or("    ".to_owned(), |letter| format!("-{letter}, "));
+                .map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
             let name = option.long_names().next().unwrap_or_default();
             let shown = format!("  {letter}--{name}");
             let both = [USAGE, MORE_USAGE].concat();

@@ -196,7 +196,7 @@ fn list(data: &[u8], element: u32) -> Result<(Header, &[u8]), Malformed> {
     let list = usize::try_from(additional_length)
         .ok()
         .and_then(|length| data.get(HEADER_LENGTH..HEADER_LENGTH.checked_add(length)?))
-        .ok_or(Malformed::Cut {
+        .ok_or_else(|| Malformed::Cut {
             needed: HEADER_LENGTH as u64 + u64::from(additional_length),
             received: data.len(),
         })?;

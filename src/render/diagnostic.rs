@@ -94,8 +94,10 @@ fn sense(name: &str, requested: Option<usize>, completion: &Completion, level: u
                 | SenseKey::RECOVERED_ERROR
         )
     );
-    let came = requested.map(|requested| (requested, completion.transferred(requested)));
-    if let Some((requested, Ok(transferred))) = came {
+    // A residual larger than what was asked for means that nothing came.
+    let residual = usize::try_from(completion.residual).unwrap_or_default();
+    if let (Some(requested), 1..) = (requested, residual) {
+        let transferred = requested.saturating_sub(residual);
         if transferred < requested && (always || level >= 3 || transferred > 0) {
             text.extend(short_transfer(name, requested, transferred).into_bytes());
         }

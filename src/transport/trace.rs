@@ -1,5 +1,6 @@
 //! What `-v` shows of the commands that pass.
 
+use std::cell::Cell;
 use std::io;
 
 use super::{Command, Completion, Data, Node, NodeKind, Transport, os_error_text};
@@ -12,7 +13,7 @@ pub struct Tracer<'a> {
     level: u8,
     /// Takes lines, each with its newline.
     print: &'a dyn Fn(&str),
-    introduced: bool,
+    introduced: &'a Cell<bool>,
 }
 
 impl std::fmt::Debug for Tracer<'_> {
@@ -24,13 +25,19 @@ impl std::fmt::Debug for Tracer<'_> {
 }
 
 impl<'a> Tracer<'a> {
-    /// Prints with `print` what `level` asks for.
-    pub fn new(inner: Box<dyn Transport>, level: u8, print: &'a dyn Fn(&str)) -> Self {
+    /// Prints with `print` what `level` asks for. `introduced` remembers, over all devices, whether
+    /// what is told once has been told.
+    pub fn new(
+        inner: Box<dyn Transport>,
+        level: u8,
+        print: &'a dyn Fn(&str),
+        introduced: &'a Cell<bool>,
+    ) -> Self {
         Self {
             inner,
             level,
             print,
-            introduced: false,
+            introduced,
         }
     }
 
@@ -49,7 +56,7 @@ impl<'a> Tracer<'a> {
         }
         let node = self.inner.node();
         if self.level >= 4 {
-            if let (false, Some(major)) = (self.introduced, node.bsg_major) {
+            if let (false, Some(major)) = (self.introduced.get(), node.bsg_major) {
                 (self.print)(&format!("found sg_bsg_major={major}\n"));
             }
             let kind = match node.kind {
@@ -63,7 +70,7 @@ impl<'a> Tracer<'a> {
         }
         if self.level >= 6 {
             if let (false, Some([major, minor, patch])) =
-                (self.introduced, self.inner.sg_driver_version())
+                (self.introduced.get(), self.inner.sg_driver_version())
             {
                 (self.print)(&format!(
                     "set_pt_file_handle: sg driver version {major}.{minor:02}.{patch:02} so choose v3\n"
@@ -75,7 +82,7 @@ impl<'a> Tracer<'a> {
                 "do_scsi_pt:  is_nvme=0, is_sg={is_sg}, is_bsg={is_bsg}\n"
             ));
         }
-        self.introduced = true;
+        self.introduced.set(true);
     }
 
     fn after(&self, result: &io::Result<Completion>) {

@@ -4,7 +4,7 @@
 //! terminal what is being waited for, and says, when a signal is about to end the program, that
 //! nobody knows what became of the command.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,26 @@ const SIGNALS: [Signal; 4] = [
     Signal::SIGQUIT,
     Signal::SIGTERM,
 ];
+/// The signals of [`SIGNALS`] that would end the program. One that it was told to ignore (nohup)
+/// must stay ignored: blocked, it would come out of the signalfd all the same.
+fn deadly() -> io::Result<SigSet> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let ignored = ignored_signals(&status).ok_or(io::ErrorKind::InvalidData)?;
+    let is_ignored = |signal: &Signal| ignored >> (*signal as u32 - 1) & 1 == 1;
+    Ok(SIGNALS
+        .into_iter()
+        .filter(|signal| !is_ignored(signal))
+        .collect())
+}
+
+/// The mask of ignored signals in `/proc/PID/status`, the lowest bit for signal 1.
+fn ignored_signals(status: &str) -> Option<u64> {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
 /// How long a command may take before a person is told.
 const PATIENCE: u16 = 1000;
 
@@ -131,7 +151,7 @@ impl Shared {
             stderr: io::stderr().as_fd().try_clone_to_owned()?.into(),
             at_device: Mutex::new(None),
         });
-        let signals: SigSet = SIGNALS.into_iter().collect();
+        let signals = deadly()?;
         let signal_fd = SignalFd::new(&signals)?;
         // The new thread starts with this thread's mask: no moment is left unwatched.
         signals.thread_block()?;
@@ -215,5 +235,18 @@ impl Shared {
         let signals: SigSet = SIGNALS.into_iter().collect();
         let _ = signals.thread_unblock();
         let _ = raise(signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        let status = "Name:\tsh\nSigBlk:\t0000000000000004\nSigIgn:\t0000000000001001\n";
+        assert_eq!(ignored_signals(status), Some(0x1001));
+        assert_eq!(ignored_signals("Name:\tsh\n"), None);
+        assert_eq!(ignored_signals("SigIgn:\txyz\n"), None);
     }
 }

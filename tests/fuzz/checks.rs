@@ -1,0 +1,589 @@
+//! What must hold of every run, whatever the command line, the files and the device: the property
+//! tests and the fuzz targets both ask it here.
+//!
+//! Nothing in here asks the library what an answer is: it is written down a second time, in as few
+//! words as possible.
+#![allow(dead_code, reason = "no program needs all of it")]
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sg_persist::cli::request::Environment;
+use sg_persist::cli::transport_ids::Input;
+use sg_persist::cli::usage;
+use sg_persist::pr::transport_id::TransportId;
+use sg_persist::run::{World, run};
+use sg_persist::scsi::status::ScsiStatus;
+use sg_persist::transport::{
+    Access, Command, Completion, Data, DriverStatus, HostStatus, Node, NodeKind, Open, Transport,
+};
+
+const INQUIRY: u8 = 0x12;
+const PERSISTENT_RESERVE_IN: u8 = 0x5e;
+const PERSISTENT_RESERVE_OUT: u8 = 0x5f;
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+
+/// Words that say something to the program; any others are as welcome.
+pub(crate) const WORDS: [&[u8]; 64] = [
+    b"-k",
+    b"-r",
+    b"-s",
+    b"-c",
+    b"-n",
+    b"-i",
+    b"-o",
+    b"-G",
+    b"-I",
+    b"-R",
+    b"-L",
+    b"-C",
+    b"-P",
+    b"-A",
+    b"-M",
+    b"-z",
+    b"-H",
+    b"-HH",
+    b"-HHH",
+    b"-v",
+    b"-vv",
+    b"-vvv",
+    b"-vvvv",
+    b"-vvvvvv",
+    b"-y",
+    b"-yy",
+    b"-K",
+    b"-S",
+    b"-T",
+    b"-Q",
+    b"-X",
+    b"-l",
+    b"-m",
+    b"-d",
+    b"-U",
+    b"-Y",
+    b"-Z",
+    b"-h",
+    b"-V",
+    b"-?",
+    b"--",
+    b"-",
+    b"--in",
+    b"--out",
+    b"--read-full-status",
+    b"--transport-id=file=ids",
+    b"--transport-id=-",
+    b"--timeout=5",
+    b"--alloc-length=",
+    b"--maxlen=",
+    b"--param-rk=0x12ab",
+    b"--prout-type=5",
+    b"--relative-target-port=1",
+    b"--re",
+    b"--no_inquiry",
+    b"1f",
+    b"8",
+    b"0x2000",
+    b"1k+8x2",
+    b"iqn.2005-03.org.open-iscsi:abc,i,0x00023d000001",
+    b"sas,5000c50005b32001",
+    b"06,00,00,00,50",
+    b"file=ids",
+    b"/dev/sda",
+];
+
+/// How a device takes one command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    /// The error number with which the kernel refuses it.
+    pub(crate) refused: Option<i32>,
+    pub(crate) status: u8,
+    pub(crate) host_status: u32,
+    pub(crate) driver_status: u32,
+    pub(crate) residual: i64,
+    pub(crate) sense: Vec<u8>,
+    /// As much of it as there is room for is written, whatever the residual says.
+    pub(crate) data: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn completion(&self) -> Completion {
+        Completion {
+            status: ScsiStatus(self.status),
+            host_status: HostStatus(self.host_status),
+            driver_status: DriverStatus(self.driver_status),
+            sense: self.sense.clone(),
+            residual: self.residual,
+            duration: Duration::from_millis(1),
+        }
+    }
+}
+
+/// Everything that a run meets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scene {
+    /// Without the program's name.
+    pub(crate) words: Vec<OsString>,
+    pub(crate) environment: Environment,
+    /// What standard input and every file hold; `None`: they cannot be read.
+    pub(crate) text: Option<Vec<u8>>,
+    /// The error numbers with which the device cannot be opened, for each attempt; 0 lets it.
+    pub(crate) opens: Vec<i32>,
+    /// For each command; those after them are GOOD and bring what fits of nothing but zeros.
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
+    /// The error number with which standard output takes nothing.
+    pub(crate) stdout_error: Option<i32>,
+}
+
+/// A command that was sent, and how it went.
+#[derive(Debug)]
+struct Sent {
+    cdb: Vec<u8>,
+    node: usize,
+    out: bool,
+    result: Result<Completion, i32>,
+    /// The buffer for data in, after the command.
+    buffer: Vec<u8>,
+}
+
+impl Sent {
+    fn operation_code(&self) -> u8 {
+        self.cdb[0]
+    }
+
+    /// The kernel refuses it on descriptors that cannot write.
+    fn forbidden(&self) -> bool {
+        matches!(self.result, Err(EPERM | EACCES))
+    }
+
+    fn carried_out(&self) -> bool {
+        self.result.as_ref().is_ok_and(carried_out)
+    }
+
+    /// The bytes that came, of a command that was carried out.
+    fn came(&self) -> Option<&[u8]> {
+        let completion = self.result.as_ref().ok().filter(|c| carried_out(c))?;
+        let residual = usize::try_from(completion.residual).ok()?;
+        Some(&self.buffer[..self.buffer.len().checked_sub(residual)?])
+    }
+}
+
+type Log = Rc<RefCell<Vec<Sent>>>;
+
+struct Device {
+    answers: Vec<Answer>,
+    opens: Vec<i32>,
+    opened: RefCell<usize>,
+    log: Log,
+}
+
+struct Descriptor {
+    answers: Vec<Answer>,
+    number: usize,
+    log: Log,
+}
+
+impl Open for Device {
+    fn open(&self, _: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
+        let mut opened = self.opened.borrow_mut();
+        let error = self.opens.get(*opened).copied().unwrap_or_default();
+        *opened += 1;
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        Ok(Box::new(Descriptor {
+            answers: self.answers.clone(),
+            number: *opened,
+            log: Rc::clone(&self.log),
+        }))
+    }
+}
+
+impl Transport for Descriptor {
+    fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
+        let mut log = self.log.borrow_mut();
+        let answer = self.answers.get(log.len()).cloned().unwrap_or_default();
+        let mut sent = Sent {
+            cdb: command.cdb.as_bytes().to_vec(),
+            node: self.number,
+            out: matches!(command.data, Data::Out(_)),
+            result: answer
+                .refused
+                .map_or_else(|| Ok(answer.completion()), Result::Err),
+            buffer: Vec::new(),
+        };
+        if let (Data::In(buffer), None) = (command.data, answer.refused) {
+            let length = answer.data.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&answer.data[..length]);
+            sent.buffer = buffer.to_vec();
+        }
+        let result = match &sent.result {
+            Ok(completion) => Ok(completion.clone()),
+            Err(error) => Err(io::Error::from_raw_os_error(*error)),
+        };
+        log.push(sent);
+        result
+    }
+
+    fn node(&self) -> Node {
+        Node {
+            kind: NodeKind::Block,
+            bsg_major: None,
+        }
+    }
+}
+
+struct Texts(Option<Vec<u8>>);
+
+impl Texts {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        self.0.clone().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Input for Texts {
+    fn stdin(&mut self) -> io::Result<Vec<u8>> {
+        self.read()
+    }
+
+    fn file(&mut self, _: &Path) -> io::Result<Vec<u8>> {
+        self.read()
+    }
+}
+
+struct Stdout {
+    text: Vec<u8>,
+    error: Option<i32>,
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.error {
+            Some(error) => Err(io::Error::from_raw_os_error(error)),
+            None => self.text.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the program in a scene and checks what must hold of every run. Returns its exit status.
+pub(crate) fn play(scene: &Scene) -> u8 {
+    let log = Log::default();
+    let device = Device {
+        answers: scene.answers.clone(),
+        opens: scene.opens.clone(),
+        opened: RefCell::default(),
+        log: Rc::clone(&log),
+    };
+    let name = OsString::from("sg_persist");
+    let argv: Vec<OsString> = std::iter::once(name)
+        .chain(scene.words.iter().cloned())
+        .collect();
+    let mut stdout = Stdout {
+        text: Vec::new(),
+        error: scene.stdout_error,
+    };
+    let mut stderr = Vec::new();
+    let status = run(World {
+        argv: &argv,
+        environment: scene.environment,
+        input: &mut Texts(scene.text.clone()),
+        devices: &device,
+        stdout: &mut stdout,
+        stdout_is_terminal: scene.stdout_is_terminal,
+        stderr: &mut stderr,
+        stderr_is_terminal: scene.stderr_is_terminal,
+    })
+    .code();
+    let sent = log.borrow();
+    check_commands(&sent);
+    check_status(scene, &sent, status, &stdout.text);
+    check_terminals(scene, &stdout.text, &stderr);
+    check_sizes(scene, &sent, &stdout.text, &stderr);
+    status
+}
+
+/// What is sent, in which order.
+fn check_commands(sent: &[Sent]) {
+    // INQUIRY and three attempts to read, each once more where it was forbidden.
+    assert!(sent.len() <= 8, "{} commands", sent.len());
+    for (number, command) in sent.iter().enumerate() {
+        let following = &sent[number + 1..];
+        let last = following.is_empty();
+        match command.operation_code() {
+            // A command follows only where the device told about itself, or the same again.
+            INQUIRY => {
+                assert_eq!(command.cdb, [INQUIRY, 0, 0, 0, 36, 0]);
+                let told = command.came().is_some_and(|data| data.len() >= 4);
+                let again = command.forbidden()
+                    && following.first().is_some_and(|next| {
+                        next.operation_code() == INQUIRY && next.node != command.node
+                    });
+                assert!(last || told || again);
+            }
+            // What was refused is not tried twice; what cannot be read whole is read again.
+            PERSISTENT_RESERVE_IN => {
+                let length = [command.cdb[7], command.cdb[8]];
+                if command.result.is_ok() {
+                    assert_eq!(
+                        command.buffer.len(),
+                        usize::from(u16::from_be_bytes(length))
+                    );
+                }
+                assert!(last || command.carried_out() || command.forbidden());
+            }
+            // A change is asked for once, unless the kernel did not even take it.
+            PERSISTENT_RESERVE_OUT => {
+                assert!(command.out);
+                assert!(last || command.forbidden());
+            }
+            other => panic!("operation code {other:#x}"),
+        }
+    }
+}
+
+/// An exit status of 0 if, and only if, what was asked for was done and is there in whole.
+fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
+    if status != 0 {
+        // A newline in a word comes back within the message about that word.
+        if !scene
+            .words
+            .iter()
+            .any(|word| word.as_bytes().contains(&b'\n'))
+        {
+            check_no_answer(sent, stdout);
+        }
+        let last = sent.last();
+        let done = last.is_some_and(|last| match last.operation_code() {
+            PERSISTENT_RESERVE_IN => whole_answer(last).is_some(),
+            PERSISTENT_RESERVE_OUT => last.carried_out(),
+            _ => false,
+        });
+        assert!(!done || scene.stdout_error.is_some(), "status {status}");
+        return;
+    }
+    assert!(scene.stdout_error.is_none() || stdout.is_empty());
+    let Some(last) = sent.last() else {
+        let version = usage::version();
+        let texts = [usage::USAGE, usage::MORE_USAGE, &version];
+        // `-?` is answered on standard error.
+        let question = scene
+            .words
+            .iter()
+            .any(|word| word.as_bytes().contains(&b'?'));
+        let asked = stdout.is_empty() && question;
+        assert!(asked || texts.iter().any(|text| text.as_bytes() == stdout));
+        return;
+    };
+    match last.operation_code() {
+        PERSISTENT_RESERVE_OUT => assert!(last.carried_out()),
+        PERSISTENT_RESERVE_IN => {
+            let data = whole_answer(last).expect("success needs a whole answer");
+            check_answer(last.cdb[1], data, stdout);
+        }
+        other => panic!("success after operation code {other:#x}"),
+    }
+}
+
+/// Nothing on standard output that looks like an answer. The device's own text, which is shown
+/// before the command is sent, is not looked at: in a pipe it is shown byte for byte.
+fn check_no_answer(sent: &[Sent], stdout: &[u8]) {
+    let told = sent
+        .iter()
+        .filter(|command| command.operation_code() == INQUIRY)
+        .filter_map(Sent::came)
+        .any(|data| data.contains(&b'\n'));
+    if told {
+        return;
+    }
+    for line in stdout.split(|&byte| byte == b'\n') {
+        let looks_like_one = line.starts_with(b"    0x")
+            || line.starts_with(b"    Key=")
+            || contains(line, b"PR generation=")
+            || contains(line, b"Report capabilities response");
+        assert!(!looks_like_one, "{}", String::from_utf8_lossy(line));
+    }
+}
+
+/// The answer that was shown is the one that came.
+fn check_answer(action: u8, data: &[u8], stdout: &[u8]) {
+    let text = String::from_utf8_lossy(stdout);
+    let generation = format!("  PR generation={:#x}", number(&data[..4]));
+    // In hexadecimal there are no such lines.
+    let decoded = text.contains(&generation) && !text.contains(", Additional length=");
+    match action {
+        0 if decoded => {
+            let shown = text.lines().filter_map(|line| line.strip_prefix("    0x"));
+            let keys: Vec<u64> = shown
+                .map(|key| u64::from_str_radix(key, 16).expect("keys are hexadecimal numbers"))
+                .collect();
+            let list = &data[8..8 + length(data)];
+            assert_eq!(keys, list.chunks(8).map(number).collect::<Vec<_>>());
+        }
+        1 if decoded => {
+            let held = length(data) > 0;
+            assert_eq!(text.contains("    Key=0x"), held);
+            assert_eq!(text.contains("there is NO reservation held\n"), !held);
+        }
+        3 if decoded => {
+            let shown = text.matches("    Key=0x").count();
+            // Names are shown byte for byte in a pipe, newlines among them.
+            assert!(shown >= descriptors(data).expect("a whole answer has them"));
+        }
+        _ => {}
+    }
+}
+
+/// On a terminal nothing but printable characters and newlines; and none beyond ASCII but those
+/// that the user typed.
+fn check_terminals(scene: &Scene, stdout: &[u8], stderr: &[u8]) {
+    let ascii = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'\n' | 0x20..=0x7e));
+    let typed = scene.words.iter().all(|word| word.as_bytes().is_ascii())
+        && scene.text.as_ref().is_none_or(|text| text.is_ascii());
+    let printable = |bytes: &[u8]| {
+        let text = str::from_utf8(bytes).unwrap_or("\0");
+        text.chars().all(|c| c == '\n' || !c.is_control()) && (!typed || ascii(bytes))
+    };
+    assert!(!scene.stdout_is_terminal || printable(stdout));
+    assert!(!scene.stderr_is_terminal || printable(stderr));
+}
+
+/// What is printed is bounded by what came.
+fn check_sizes(scene: &Scene, sent: &[Sent], stdout: &[u8], stderr: &[u8]) {
+    let words: usize = scene.words.iter().map(|word| word.len() + 1).sum();
+    let typed = words + scene.text.as_ref().map_or(0, Vec::len);
+    let came: usize = sent.iter().map(|command| command.buffer.len()).sum();
+    let sense: usize = sent
+        .iter()
+        .filter_map(|command| command.result.as_ref().ok())
+        .map(|completion| completion.sense.len())
+        .sum();
+    let limit = 16_384 + 150 * typed + 16 * came;
+    assert!(stdout.len() <= limit, "{} on stdout", stdout.len());
+    let limit = limit + 100 * sense;
+    assert!(stderr.len() <= limit, "{} on stderr", stderr.len());
+}
+
+/// Whether every part of a completion says that the command was carried out.
+pub(crate) fn carried_out(completion: &Completion) -> bool {
+    let driver = completion.driver_status.0;
+    let status = completion.status.0;
+    if completion.host_status.0 != 0 || !(driver == 0 || driver & 0xf == 8) {
+        return false;
+    }
+    // CHECK CONDITION and COMMAND TERMINATED, with or without the bits once left to vendors.
+    if driver & 0xf == 8 || matches!(status & 0x7e, 0x02 | 0x22) {
+        let key = match completion.sense[..] {
+            // The ADDITIONAL SENSE LENGTH never ends before the sense key.
+            [code, _, key, ..] if matches!(code & 0x7f, 0x70 | 0x71) => key,
+            [code, key, _, ..] if matches!(code & 0x7f, 0x72 | 0x73) => key,
+            _ => return false,
+        };
+        return key & 0xf <= 1;
+    }
+    status == 0
+}
+
+/// The data in of PERSISTENT RESERVE IN, if it is an answer and came whole.
+fn whole_answer(sent: &Sent) -> Option<&[u8]> {
+    let data = sent.came()?;
+    is_whole(sent.cdb[1], data).then_some(data)
+}
+
+/// Whether `data` is a whole answer to the PERSISTENT RESERVE IN service action `action`.
+pub(crate) fn is_whole(action: u8, data: &[u8]) -> bool {
+    if data.len() < 8 {
+        return false;
+    }
+    if action == 2 {
+        let length = usize::try_from(number(&data[..2])).unwrap_or(usize::MAX);
+        return (8..=data.len()).contains(&length);
+    }
+    if data.len() - 8 < length(data) {
+        return false;
+    }
+    match action {
+        0 => length(data) % 8 == 0,
+        1 => length(data) % 16 == 0,
+        _ => descriptors(data).is_some(),
+    }
+}
+
+/// How many full status descriptors there are; `None` if they do not end where the list ends.
+fn descriptors(data: &[u8]) -> Option<usize> {
+    let mut list = data.get(8..)?.get(..length(data))?;
+    let mut count = 0;
+    while !list.is_empty() {
+        let (fixed, rest) = list.split_at_checked(24)?;
+        let (id, rest) = rest.split_at_checked(usize::try_from(number(&fixed[20..])).ok()?)?;
+        let takes = match id {
+            [] => 0,
+            [first, _, high, low, ..] if first & 0xf == 5 => {
+                4 + usize::from(u16::from_be_bytes([*high, *low]))
+            }
+            [first, ..] if first & 0xf == 5 => return None,
+            _ => 24,
+        };
+        if id.len() < takes {
+            return None;
+        }
+        list = rest;
+        count += 1;
+    }
+    Some(count)
+}
+
+/// ADDITIONAL LENGTH.
+fn length(data: &[u8]) -> usize {
+    usize::try_from(number(&data[4..8])).unwrap_or(usize::MAX)
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether two TransportIDs name the same port: their bytes, for iSCSI but for the zeros behind
+/// the name and the length that counts them.
+pub(crate) fn same(one: &TransportId, other: &TransportId) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let is_iscsi = |id: &[u8]| id.len() >= 4 && id[0] & 0xf == 5;
+    let name = |id: &[u8]| {
+        let end = id
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        id[4..end.max(4)].to_vec()
+    };
+    one == other
+        || is_iscsi(one) && is_iscsi(other) && one[..2] == other[..2] && name(one) == name(other)
+}
+
+/// A text as `-X` takes it.
+pub(crate) fn read_back(text: &[u8]) -> Option<Vec<TransportId>> {
+    let argument = OsString::from_vec(text.to_vec());
+    let parsed = sg_persist::cli::transport_ids::parse(&argument, &mut Texts(None));
+    parsed.ok().map(|parsed| parsed.ids)
+}
+
+/// The lines of a file as `-X file=NAME` takes them.
+pub(crate) fn read_file(lines: &[u8]) -> Option<Vec<TransportId>> {
+    let mut input = Texts(Some(lines.to_vec()));
+    let parsed = sg_persist::cli::transport_ids::parse("file=ids".as_ref(), &mut input);
+    parsed.ok().map(|parsed| parsed.ids)
+}
