@@ -309,9 +309,15 @@ impl Expectation<'_> {
                     b"sg_persist: error opening file ",
                     b"open ",
                     b"scsi_pt_open_flags: ",
-                    b"  ",
                 ];
-                let ours = words.iter().any(|word| line.starts_with(word))
+                let dump = line.starts_with(b"  ")
+                    && self
+                        .case
+                        .env
+                        .iter()
+                        .any(|(name, _)| name == "SG3_UTILS_INVOCATION");
+                let ours = dump
+                    || words.iter().any(|word| line.starts_with(word))
                     || find(line, b"option").is_some()
                     || find(line, b"TransportID").is_some();
                 match ours {
@@ -329,17 +335,16 @@ impl Expectation<'_> {
     /// The original describes a device designation beyond the end of the sense data.
     fn cut_designation(&mut self, found: &Outcome) {
         const START: &[u8] = b"Descriptor type: Device designation\n";
-        let Some(command) = last_command(&self.outcome) else {
-            return;
-        };
-        let sense = answer_to(&self.case, command).sense;
-        let cut = sense.len() > 8 && matches!(sense[0], 0x72 | 0x73) && {
-            let mut at = 8;
-            while at + 1 < sense.len() && sense[at] != 0x0e {
-                at += 2 + usize::from(sense[at + 1]);
+        let cut = self.case.answers.iter().any(|answer| {
+            let sense = &answer.sense;
+            sense.len() > 8 && {
+                let mut at = 8;
+                while at + 1 < sense.len() && sense[at] != 0x0e {
+                    at += 2 + usize::from(sense[at + 1]);
+                }
+                at < sense.len()
             }
-            at < sense.len()
-        };
+        });
         let part = |text: &[u8]| {
             let from = find(text, START)? + START.len();
             let rest = &text[from..];
@@ -852,6 +857,9 @@ impl Expectation<'_> {
             .find(|(_, line)| line.starts_with(b"PR "))
             .map_or(stderr.len(), |(at, _)| at);
         let text = std::mem::take(&mut self.transport);
+        if find(stderr, &text).is_some() {
+            return;
+        }
         self.outcome.stderr.splice(at..at, text);
     }
 
@@ -927,8 +935,11 @@ impl Expectation<'_> {
         let before = self.explained.len();
         self.rewrite(name, change)?;
         if self.explained.len() > before && self.verbosity() > 2 {
+            let now: Vec<&[u8]> = lines(&self.outcome.stderr).collect();
             retain_lines(&mut stderr, |line| {
-                !line.starts_with(b"PR in ") && !line.starts_with(b"Unexpected response for ")
+                let told =
+                    line.starts_with(b"PR in ") || line.starts_with(b"Unexpected response for ");
+                !told || now.contains(&line)
             });
             self.outcome.stderr = stderr;
         }
@@ -1140,7 +1151,12 @@ impl Expectation<'_> {
             _ => String::new(),
         };
         self.outcome.end = End::Exit(category);
-        self.outcome.stdout = format!("sg_persist: SCSI INQUIRY failed on {device}\n").into_bytes();
+        // What -vvv shows of the TransportIDs comes before.
+        retain_lines(&mut self.outcome.stdout, |line| {
+            line.starts_with(b"      ") && !line.trim_ascii().is_empty()
+        });
+        let failed = format!("sg_persist: SCSI INQUIRY failed on {device}\n");
+        self.outcome.stdout.extend_from_slice(failed.as_bytes());
         self.outcome.events.truncate(2);
         if self.verbosity() < 3 {
             // Up to the end of the INQUIRY's own messages the streams agree.

@@ -968,6 +968,6 @@ mod tests {
             .map(|number| u16::from_str_radix(number, 16).unwrap())
             .collect();
         assert!(numbers.is_sorted_by(|a, b| a < b));
-        assert_eq!(numbers.len(), 103);
+        assert_eq!(numbers.len(), 104);
     }
 }
