@@ -372,6 +372,9 @@ impl Job<'_, '_> {
         let (cdb, list) = out.emit();
         let result = device.execute(cdb, Data::Out(&list))?;
         self.completed(cdb, None, result)
+            // A device that took less than it was sent and is content has done it all the same;
+            // one that took less than nothing, or more, has not.
+            .and_then(|completion| completion.transferred(list.len()))
             .map_err(|source| Error::Command {
                 command,
                 family,

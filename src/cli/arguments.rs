@@ -45,15 +45,25 @@ impl Arguments {
             return arguments;
         }
         // The wrong word is the one after the longest beginning that parses: what comes before it
-        // is whole, for it would not be looked at as an option otherwise.
-        (0..words.len())
-            .rev()
-            .find_map(|end| {
-                let mut arguments = Self::try_parse(&words[..end], options_first)?;
-                arguments.complaint = Some(getopt::complaint(words[end].as_bytes()));
-                Some(arguments)
-            })
-            .unwrap_or_default()
+        // is whole, for it would not be looked at as an option otherwise. Each beginning up to
+        // there parses, but for those that end with an option whose value is the next word; then
+        // the one without that option does.
+        let parses = |end: usize| Self::try_parse(&words[..end], options_first).is_some();
+        let mut lengths = 0..words.len();
+        while !lengths.is_empty() {
+            let middle = lengths.start + lengths.len() / 2;
+            if parses(middle + 1) || parses(middle) {
+                lengths.start = middle + 1;
+            } else {
+                lengths.end = middle;
+            }
+        }
+        let wrong = lengths.start.saturating_sub(1);
+        let mut arguments = Self::try_parse(&words[..wrong], options_first).unwrap_or_default();
+        arguments.complaint = words
+            .get(wrong)
+            .map(|word| getopt::complaint(word.as_bytes()));
+        arguments
     }
 
     fn try_parse(words: &[OsString], options_first: bool) -> Option<Self> {
@@ -262,6 +272,22 @@ mod tests {
         );
         check("-n -kx --foo", "n", "", Some("invalid option -- 'x'"));
         check("-n -K", "n", "", Some("option requires an argument -- 'K'"));
+        check("-K", "", "", Some("option requires an argument -- 'K'"));
+        check("-x", "", "", Some("invalid option -- 'x'"));
+        check("-x -K", "", "", Some("invalid option -- 'x'"));
+        check(
+            "-K 1 -S 2 -T 3 -x -K",
+            "K1 S2 T3",
+            "",
+            Some("invalid option -- 'x'"),
+        );
+        check("-K -K -K -x", "K-K K-x", "", None);
+        check(
+            "-K -K -K -x -y -q -n",
+            "K-K K-x y",
+            "",
+            Some("invalid option -- 'q'"),
+        );
         check(
             "--rep",
             "",

@@ -28,13 +28,22 @@ pub fn hex64(text: &[u8]) -> Option<u64> {
 /// # Errors
 /// [`NotANumber`], with whether it was the multiplier that was not known.
 pub fn maxlen(text: &[u8]) -> Result<i32, NotANumber> {
+    operand(text, NESTED)
+}
+
+/// How many products and sums a number may hold.
+const NESTED: u8 = 64;
+
+/// A number that may hold `nested` products and sums.
+fn operand(text: &[u8], nested: u8) -> Result<i32, NotANumber> {
+    let nested = nested.checked_sub(1).ok_or(NotANumber::Malformed)?;
     let start = text.iter().position(|byte| !b" \t".contains(byte));
     let text = &text[start.ok_or(NotANumber::Malformed)?..];
     let number = match text.iter().position(|byte| b" \t,#-".contains(byte)) {
         Some(end) => &text[..end.min(15)],
         None => text,
     };
-    match term(number)? {
+    match term(number, nested)? {
         -1 => Err(NotANumber::Malformed),
         value => Ok(value),
     }
@@ -50,7 +59,7 @@ pub enum NotANumber {
 }
 
 /// A number and what is multiplied with it or added to it.
-fn term(text: &[u8]) -> Result<i32, NotANumber> {
+fn term(text: &[u8], nested: u8) -> Result<i32, NotANumber> {
     if text.is_empty() {
         return Err(NotANumber::Malformed);
     }
@@ -61,8 +70,8 @@ fn term(text: &[u8]) -> Result<i32, NotANumber> {
         let (value, rest) = leading(hex, 16).ok_or(NotANumber::Malformed)?;
         return match rest.first() {
             None => Ok(value),
-            Some(b'+') => sum(value, text),
-            Some(b'x' | b'X') => product(value, text),
+            Some(b'+') => sum(value, text, nested),
+            Some(b'x' | b'X') => product(value, text, nested),
             Some(_) => Err(NotANumber::Malformed),
         };
     }
@@ -86,14 +95,14 @@ fn term(text: &[u8]) -> Result<i32, NotANumber> {
         Some(b'k') => unit(1),
         Some(b'm') => unit(2),
         Some(b'g') => unit(3),
-        Some(b'x') => product(value, text),
-        Some(b'+') => sum(value, text),
+        Some(b'x') => product(value, text, nested),
+        Some(b'+') => sum(value, text, nested),
         Some(_) => Err(NotANumber::UnknownMultiplier),
     }
 }
 
 /// `value` times what stands behind the first `x` of `text`, or behind the first `X` if it has none.
-fn product(value: i32, text: &[u8]) -> Result<i32, NotANumber> {
+fn product(value: i32, text: &[u8], nested: u8) -> Result<i32, NotANumber> {
     let body = if text.len() > 2 && text[0] == b'0' && text[1].eq_ignore_ascii_case(&b'x') {
         &text[2..]
     } else {
@@ -103,16 +112,16 @@ fn product(value: i32, text: &[u8]) -> Result<i32, NotANumber> {
         let at = body.iter().position(|&byte| byte == sign)?;
         Some(&body[at + 1..])
     };
-    let operand = behind(b'x').or_else(|| behind(b'X'));
-    let operand = maxlen(operand.unwrap_or_default())?;
-    Ok(value.wrapping_mul(operand))
+    let factor = behind(b'x').or_else(|| behind(b'X'));
+    let factor = operand(factor.unwrap_or_default(), nested)?;
+    Ok(value.wrapping_mul(factor))
 }
 
 /// `value` plus what stands behind the first `+` of `text`.
-fn sum(value: i32, text: &[u8]) -> Result<i32, NotANumber> {
-    let operand = text.splitn(2, |&byte| byte == b'+').nth(1);
-    let operand = maxlen(operand.unwrap_or_default())?;
-    Ok(value.wrapping_add(operand))
+fn sum(value: i32, text: &[u8], nested: u8) -> Result<i32, NotANumber> {
+    let addend = text.splitn(2, |&byte| byte == b'+').nth(1);
+    let addend = operand(addend.unwrap_or_default(), nested)?;
+    Ok(value.wrapping_add(addend))
 }
 
 /// The digits at the front of `text`, at 32 bits of what fits 64, and what follows them. White
@@ -241,6 +250,15 @@ mod tests {
             ("2147483648", i32::MIN),
         ] {
             assert_eq!(maxlen(text.as_bytes()), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn maxlen_takes_many_operands_and_not_any_number_of_them() {
+        assert_eq!(maxlen(("1x".repeat(60) + "2").as_bytes()), Ok(2));
+        for endless in ["1x", "1+", "0x1x"] {
+            let text = endless.repeat(100_000) + "1";
+            assert_eq!(maxlen(text.as_bytes()), Err(NotANumber::Malformed));
         }
     }
 

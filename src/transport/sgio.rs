@@ -46,6 +46,9 @@ struct SgIoHdr {
     timeout: u32,
     flags: u32,
     pack_id: i32,
+    // What C leaves between the fields is named, so that no byte of it goes out as it was.
+    #[cfg(target_pointer_width = "64")]
+    padding_before_usr_ptr: u32,
     usr_ptr: *mut c_void,
     status: u8,
     masked_status: u8,
@@ -56,6 +59,8 @@ struct SgIoHdr {
     resid: i32,
     duration: u32,
     info: u32,
+    #[cfg(target_pointer_width = "64")]
+    padding_at_the_end: u32,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -195,6 +200,8 @@ impl SgIo {
             timeout: milliseconds(command.timeout),
             flags: 0,
             pack_id: 0,
+            #[cfg(target_pointer_width = "64")]
+            padding_before_usr_ptr: 0,
             usr_ptr: ptr::null_mut(),
             status: 0,
             masked_status: 0,
@@ -205,6 +212,8 @@ impl SgIo {
             resid: 0,
             duration: 0,
             info: 0,
+            #[cfg(target_pointer_width = "64")]
+            padding_at_the_end: 0,
         };
         sg_io(self.file.as_fd(), ptr::from_mut(&mut header).cast())?;
         let sense_length = usize::from(header.sb_len_wr).min(sense.len());

@@ -1151,10 +1151,11 @@ impl Expectation<'_> {
             _ => String::new(),
         };
         self.outcome.end = End::Exit(category);
-        // What -vvv shows of the TransportIDs comes before.
-        retain_lines(&mut self.outcome.stdout, |line| {
-            line.starts_with(b"      ") && !line.trim_ascii().is_empty()
-        });
+        // What -vvv shows of the TransportIDs comes before the two lines about the device.
+        let stdout = &mut self.outcome.stdout;
+        let before = find(stdout, b"  Peripheral device type: ")
+            .map_or(0, |at| lines_before(stdout, at.saturating_sub(1)));
+        stdout.truncate(before);
         let failed = format!("sg_persist: SCSI INQUIRY failed on {device}\n");
         self.outcome.stdout.extend_from_slice(failed.as_bytes());
         self.outcome.events.truncate(2);

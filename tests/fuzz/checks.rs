@@ -164,7 +164,14 @@ impl Sent {
     }
 
     fn carried_out(&self) -> bool {
-        self.result.as_ref().is_ok_and(carried_out)
+        self.result.as_ref().is_ok_and(|completion| {
+            // No more and no less than was sent can have been left over of a parameter list.
+            let sent = self.cdb.get(7..9).map_or(0, |length| {
+                i64::from(u16::from_be_bytes([length[0], length[1]]))
+            });
+            let sensible = !self.out || (0..=sent).contains(&completion.residual);
+            sensible && carried_out(completion)
+        })
     }
 
     /// The bytes that came, of a command that was carried out.
@@ -451,7 +458,7 @@ fn check_terminals(scene: &Scene, stdout: &[u8], stderr: &[u8]) {
     let typed = scene.words.iter().all(|word| word.as_bytes().is_ascii())
         && scene.text.as_ref().is_none_or(|text| text.is_ascii());
     let printable = |bytes: &[u8]| {
-        let text = str::from_utf8(bytes).unwrap_or("\0");
+        let text = std::str::from_utf8(bytes).unwrap_or("\0");
         text.chars().all(|c| c == '\n' || !c.is_control()) && (!typed || ascii(bytes))
     };
     assert!(!scene.stdout_is_terminal || printable(stdout));
