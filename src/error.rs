@@ -64,6 +64,15 @@ pub enum Error {
         /// What could be done.
         advice: Option<String>,
     },
+    /// The registrations changed each time between two commands whose answers belong together.
+    #[error("sg_persist: the registrations kept changing while they were read; try again")]
+    Unsteady,
+    /// A change that the device server reported as done is not there.
+    #[error("sg_persist: accepted, but the effect is not there\n{0}")]
+    NotVerified(String),
+    /// Somebody else's change hides whether this one is there.
+    #[error("sg_persist: accepted, but whether the effect is there cannot be told\n{0}")]
+    Disturbed(String),
     /// The answer could not be written.
     #[error("sg_persist: cannot write the output: {}", os_error_text(.0))]
     Output(io::Error),

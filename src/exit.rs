@@ -63,6 +63,12 @@ impl ExitStatus {
     pub const CONTRADICTION: Self = Self(31);
     /// The command did not reach the device server, or its answer did not come back.
     pub const TRANSPORT: Self = Self(35);
+    /// No error, and the answer is no.
+    pub const FALSE: Self = Self(36);
+    /// The device server reported a change as done, and it is not there.
+    pub const NOT_VERIFIED: Self = Self(37);
+    /// Whether a change that was reported as done is there cannot be told.
+    pub const UNVERIFIABLE: Self = Self(38);
     /// Sense key ABORTED COMMAND, for protection information.
     pub const PROTECTION: Self = Self(40);
     /// An error of the operating system whose number does not fit.
@@ -111,6 +117,9 @@ impl ExitStatus {
             Self::TASK_ABORTED => "Task aborted",
             Self::CONTRADICTION => "CL options contradict",
             Self::TRANSPORT => "Transport error",
+            Self::FALSE => "No error, and the answer is no",
+            Self::NOT_VERIFIED => "Accepted, but the effect is not there",
+            Self::UNVERIFIABLE => "Accepted, but the effect cannot be told",
             Self::PROTECTION => "Aborted command, protection error",
             Self::OS_ERROR => "An OS error occurred",
             Self::MALFORMED => "Malformed SCSI command response",
@@ -257,6 +266,9 @@ impl From<&Error> for ExitStatus {
             },
             Error::Open { source, .. } | Error::Output(source) => source.into(),
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
+            Error::Unsteady => Self::OTHER,
+            Error::NotVerified(_) => Self::NOT_VERIFIED,
+            Error::Disturbed(_) => Self::UNVERIFIABLE,
             Error::InquiryData { .. } | Error::Malformed { .. } => Self::MALFORMED,
         }
     }

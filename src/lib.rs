@@ -1,6 +1,9 @@
 //! SCSI PERSISTENT RESERVE IN and OUT: the library of the command `sg_persist`.
 //!
-//! The story of one run is in [`run`]. It needs
+//! For other programs, [`mod@unit`] is the way in: it opens a logical unit, asks and changes, and gives
+//! values and errors, without printing anything. What the values are is in [`pr`].
+//!
+//! For the command itself the story of one run is in [`run`]. It needs
 //!
 //! - [`cli`]: the command line, parsed and judged;
 //! - [`pr`]: the commands, their parameter data and parameter lists, and on [`scsi`]: what all
@@ -21,3 +24,4 @@ pub mod render;
 pub mod run;
 pub mod scsi;
 pub mod transport;
+pub mod unit;

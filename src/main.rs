@@ -9,7 +9,9 @@ use std::process::ExitCode;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
-use sg_persist::run::{World, run};
+use sg_persist::pr::transport_id::TransportId;
+use sg_persist::run::{Output, World, run};
+use sg_persist::transport::own_ports::{self, DeviceNumber};
 use sg_persist::transport::sgio::Kernel;
 use sg_persist::transport::watch::Watched;
 
@@ -28,9 +30,26 @@ impl Input for Files {
     }
 }
 
+impl Output for Files {
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::write(path, bytes)
+    }
+}
+
+/// This host's own initiator ports on the way to `device`, as far as sysfs knows them.
+fn own_ports(device: &Path) -> Vec<TransportId> {
+    let number = fs::metadata(device)
+        .ok()
+        .and_then(|metadata| DeviceNumber::of(&metadata));
+    number.map_or_else(Vec::new, |number| {
+        own_ports::own_ports(Path::new(own_ports::SYSFS), number)
+    })
+}
+
 fn main() -> ExitCode {
     let argv: Vec<OsString> = env::args_os().collect();
-    let is_set = |name| env::var_os(name).is_some();
+    let variable = |name| env::var_os(name);
+    let is_set = |name| variable(name).is_some();
     let stdout = io::stdout();
     let stderr = io::stderr();
     run(World {
@@ -39,8 +58,12 @@ fn main() -> ExitCode {
             posixly_correct: is_set("POSIXLY_CORRECT"),
             in_readonly: is_set("SG_PERSIST_IN_RDONLY"),
             show_invocation: is_set("SG3_UTILS_INVOCATION"),
+            no_color: variable("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            ua_retries: variable("SG_PERSIST_UA_RETRIES"),
         },
         input: &mut Files,
+        output: &mut Files,
+        own_ports: &own_ports,
         devices: &Watched::new(Kernel, stderr.is_terminal()),
         stdout: &mut stdout.lock(),
         stdout_is_terminal: stdout.is_terminal(),

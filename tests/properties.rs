@@ -235,6 +235,7 @@ fn scene() -> impl Strategy<Value = Scene> {
             posixly_correct,
             in_readonly,
             show_invocation: show,
+            ..Environment::default()
         });
     let line = select(vec![
         "sas,5000c50005b32001",

@@ -2884,6 +2884,25 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
         );
     }
 
+    #[test]
+    fn zeros_beside_sense_data_are_no_answer() {
+        let ran = sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, sense(1, 0x17, 0).and_data("00000000 00000000"))
+            .run();
+        ran.is(
+            97,
+            "",
+            "\
+Persistent reservation in:
+Fixed format, current; Sense key: Recovered Error
+Additional sense: Recovered data with no error correction applied
+    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 8 bytes
+PR in (Read keys): sense data came, and 8 zero bytes that need not be an answer
+sg_persist failed: Malformed SCSI command response
+",
+        );
+    }
+
     // Failures.
 
     #[test]

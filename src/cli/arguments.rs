@@ -8,10 +8,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
+use clap_complete::{generate, shells};
 
-use super::getopt;
-use super::options::{KEPT_ABBREVIATIONS, Opt};
+use super::options::{KEPT_ABBREVIATIONS, Opt, Value};
+use super::request::Shell;
+use super::{getopt, usage};
 
 /// clap's name for the words that are neither options nor values.
 const OPERANDS: &str = "operands";
@@ -121,10 +123,13 @@ fn command(options_first: bool) -> Command {
         if let Some(letter) = option.letter() {
             arg = arg.short(letter);
         }
-        command = command.arg(if option.takes_value() {
-            arg.num_args(1).allow_hyphen_values(true)
-        } else {
-            arg.num_args(0).default_missing_value("")
+        command = command.arg(match option.value() {
+            Value::Required => arg.num_args(1).allow_hyphen_values(true),
+            Value::Optional => arg
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value(""),
+            Value::None => arg.num_args(0).default_missing_value(""),
         });
     }
     command.arg(
@@ -136,6 +141,35 @@ fn command(options_first: bool) -> Command {
     )
 }
 
+/// The script with which `shell` completes command lines of this program.
+#[must_use]
+pub fn completion(shell: Shell) -> String {
+    let mut command = described();
+    let mut script = Vec::new();
+    let name = "sg_persist";
+    match shell {
+        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
+        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
+        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
+    }
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The options with what help says of them, and with what kind of value they take.
+fn described() -> Command {
+    let mut command = command(false).no_binary_name(false);
+    for option in Opt::all() {
+        let hint = match option {
+            Opt::Device => ValueHint::FilePath,
+            Opt::JsFile => ValueHint::FilePath,
+            _ => ValueHint::Unknown,
+        };
+        let help = usage::summary(option);
+        command = command.mut_arg(id(option), |arg| arg.help(help).value_hint(hint));
+    }
+    command.mut_arg(OPERANDS, |arg| arg.value_hint(ValueHint::FilePath))
+}
+
 /// Puts a NUL, which no argument can hold, before the equals signs of a cluster of short options:
 /// clap would take `-K=5` for the value `5`.
 fn guard_equals_signs(word: &OsStr) -> OsString {
@@ -144,11 +178,15 @@ fn guard_equals_signs(word: &OsStr) -> OsString {
     if !cluster || !bytes.contains(&b'=') {
         return word.to_owned();
     }
-    let guarded = bytes.iter().flat_map(|&byte| match byte {
-        b'=' => vec![0, b'='],
-        _ => vec![byte],
-    });
-    OsString::from_vec(guarded.collect())
+    let mut guarded = Vec::with_capacity(bytes.len() + 1);
+    for (at, &byte) in bytes.iter().enumerate() {
+        // -j alone may have a value behind an equals sign.
+        if byte == b'=' && bytes[at - 1] != b'j' {
+            guarded.push(0);
+        }
+        guarded.push(byte);
+    }
+    OsString::from_vec(guarded)
 }
 
 /// Takes the NULs out again.
@@ -215,6 +253,8 @@ mod tests {
         check("-X -K=5", "X-K=5", "", None);
         check("-- -K=5", "", "-K=5", None);
         check("-n=5", "", "", Some("invalid option -- '='"));
+        check("-nj=2 -Kj=5 -jn -j DEV", "n j2 Kj=5 j n j", "DEV", None);
+        check("--json --json=4 DEV", "j j4", "DEV", None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Scripts were written against these messages, and people know them. [`super::arguments`] finds
 //! the word; what is wrong with it follows from the word alone.
 
-use super::options::{self, Opt, Resolved};
+use super::options::{self, Opt, Resolved, Value};
 
 /// Lossless for what people type, readable for the rest.
 fn text(bytes: &[u8]) -> String {
@@ -31,7 +31,7 @@ fn long_complaint(long: &[u8]) -> String {
                 text(long)
             )
         }
-        Resolved::Option(name, option) if option.takes_value() => {
+        Resolved::Option(name, option) if option.value() == Value::Required => {
             format!("option '--{name}' requires an argument")
         }
         Resolved::Option(name, _) => format!("option '--{name}' doesn't allow an argument"),

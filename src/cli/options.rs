@@ -69,10 +69,43 @@ pub enum Opt {
     ParamAptpl,
     /// How long a command may take, in seconds.
     Timeout,
+    /// The answer as JSON.
+    Json,
+    /// The file for the JSON.
+    JsFile,
+    /// The schema of the JSON.
+    JsonSchema,
+    /// Whether a key is registered.
+    HasKey,
+    /// Whether the registrations with a key hold the reservation.
+    HolderIs,
+    /// Whether there is a reservation.
+    Reserved,
+    /// How often a command is sent again after a unit attention.
+    UaRetries,
+    /// Read back what a command changed.
+    Verify,
+    /// Show the command, and do not send it.
+    DryRun,
+    /// Everything about a logical unit, for a person.
+    Overview,
+    /// A script with which a shell completes command lines.
+    Completion,
+}
+
+/// Whether an option takes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// It takes none.
+    None,
+    /// It takes one, behind `=` only, or none.
+    Optional,
+    /// It takes one.
+    Required,
 }
 
 /// Every option with its letter.
-const LETTERS: [(Opt, char); 32] = [
+const LETTERS: [(Opt, char); 34] = [
     (Opt::PreemptAbort, 'A'),
     (Opt::ReportCapabilities, 'c'),
     (Opt::Clear, 'C'),
@@ -105,10 +138,23 @@ const LETTERS: [(Opt, char); 32] = [
     (Opt::ParamAlltgpt, 'Y'),
     (Opt::ReplaceLost, 'z'),
     (Opt::ParamAptpl, 'Z'),
+    (Opt::Json, 'j'),
+    (Opt::JsFile, 'J'),
 ];
 
 /// The options that have no letter. The original knows none of them.
-const WITHOUT_LETTER: [Opt; 1] = [Opt::Timeout];
+const WITHOUT_LETTER: [Opt; 10] = [
+    Opt::Timeout,
+    Opt::JsonSchema,
+    Opt::HasKey,
+    Opt::HolderIs,
+    Opt::Reserved,
+    Opt::UaRetries,
+    Opt::Verify,
+    Opt::DryRun,
+    Opt::Overview,
+    Opt::Completion,
+];
 
 /// The long names that the original has, in the order of its table.
 ///
@@ -171,11 +217,34 @@ pub const LONG_NAMES: [(&str, Opt); 53] = [
 ];
 
 /// The long names that the original does not have.
-pub const NEW_LONG_NAMES: [(&str, Opt); 1] = [("timeout", Opt::Timeout)];
+pub const NEW_LONG_NAMES: [(&str, Opt); 12] = [
+    ("completion", Opt::Completion),
+    ("dry-run", Opt::DryRun),
+    ("has-key", Opt::HasKey),
+    ("holder-is", Opt::HolderIs),
+    ("js-file", Opt::JsFile),
+    ("json", Opt::Json),
+    ("json-schema", Opt::JsonSchema),
+    ("overview", Opt::Overview),
+    ("reserved", Opt::Reserved),
+    ("timeout", Opt::Timeout),
+    ("ua-retries", Opt::UaRetries),
+    ("verify", Opt::Verify),
+];
 
 /// Abbreviations of the original's names that could also stand for a new one. They mean what they
 /// always meant.
-pub const KEPT_ABBREVIATIONS: [(&str, Opt); 1] = [("t", Opt::TransportId)];
+pub const KEPT_ABBREVIATIONS: [(&str, Opt); 9] = [
+    ("c", Opt::Clear),
+    ("d", Opt::Device),
+    ("o", Opt::Out),
+    ("res", Opt::Reserve),
+    ("rese", Opt::Reserve),
+    ("reser", Opt::Reserve),
+    ("reserv", Opt::Reserve),
+    ("t", Opt::TransportId),
+    ("u", Opt::ParamUnreg),
+];
 
 impl Opt {
     /// All options: those with a letter in the order of their letters, then the others.
@@ -200,19 +269,25 @@ impl Opt {
 
     /// Whether the option takes a value.
     #[must_use]
-    pub const fn takes_value(self) -> bool {
-        matches!(
-            self,
+    pub const fn value(self) -> Value {
+        match self {
             Self::AllocLength
-                | Self::Device
-                | Self::Maxlen
-                | Self::ParamRk
-                | Self::ParamSark
-                | Self::ProutType
-                | Self::RelativeTargetPort
-                | Self::Timeout
-                | Self::TransportId
-        )
+            | Self::Completion
+            | Self::Device
+            | Self::HasKey
+            | Self::HolderIs
+            | Self::JsFile
+            | Self::Maxlen
+            | Self::ParamRk
+            | Self::ParamSark
+            | Self::ProutType
+            | Self::RelativeTargetPort
+            | Self::Timeout
+            | Self::TransportId
+            | Self::UaRetries => Value::Required,
+            Self::Json | Self::Reserved => Value::Optional,
+            _ => Value::None,
+        }
     }
 
     /// The option's long names, the one it goes by first.
@@ -342,6 +417,10 @@ mod tests {
         for (name, _) in NEW_LONG_NAMES {
             for end in 1..name.len() {
                 let typed = &name[..end];
+                // A whole name of the original wins over what it could abbreviate.
+                if LONG_NAMES.iter().any(|(whole, _)| *whole == typed) {
+                    continue;
+                }
                 if let Resolved::Option(_, option) = resolve_among(&LONG_NAMES, typed.as_bytes()) {
                     assert!(KEPT_ABBREVIATIONS.contains(&(typed, option)), "{typed}");
                 }

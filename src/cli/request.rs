@@ -24,8 +24,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest time that `--timeout` takes: the kernel counts milliseconds in 32 bits.
 const MAXIMUM_TIMEOUT: u32 = u32::MAX / 1000;
 
-/// The environment variables that count, by their mere existence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The environment variables that count; most of them by their mere existence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `POSIXLY_CORRECT`: options end at the first operand.
     pub posixly_correct: bool,
@@ -33,6 +33,10 @@ pub struct Environment {
     pub in_readonly: bool,
     /// `SG3_UTILS_INVOCATION`: the command line is to be shown before anything else.
     pub show_invocation: bool,
+    /// `NO_COLOR`: nothing is to be coloured.
+    pub no_color: bool,
+    /// `SG_PERSIST_UA_RETRIES`: how often a command is sent again after a unit attention.
+    pub ua_retries: Option<OsString>,
 }
 
 /// A command line that asks for nothing that can be done.
@@ -92,8 +96,23 @@ pub enum Request {
     },
     /// To print the version.
     Version,
-    /// To send a command.
+    /// To print the JSON Schema of the documents that `--json` gives.
+    JsonSchema,
+    /// To print the script with which a shell completes command lines.
+    Completion(Shell),
+    /// To send commands.
     Task(Box<Task>),
+}
+
+/// The shells that command lines can be completed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish.
+    Fish,
 }
 
 /// A command for a device.
@@ -101,6 +120,8 @@ pub enum Request {
 pub struct Task {
     /// The device's name as typed.
     pub device: OsString,
+    /// Further devices; `--overview` alone takes them.
+    pub more_devices: Vec<OsString>,
     /// How often `-v` was given.
     pub verbosity: u8,
     /// How often `-H` was given.
@@ -115,8 +136,45 @@ pub struct Task {
     pub transport_ids: TransportIds,
     /// How many options for PERSISTENT RESERVE OUT were given, of those that have parameters.
     pub parameters_given: usize,
+    /// How often a command is sent again after a unit attention.
+    pub ua_retries: u32,
+    /// Whether the answer is to be JSON, and where to.
+    pub json: Option<JsonOptions>,
     /// The command.
     pub operation: Operation,
+}
+
+/// How JSON is written, after the habit of the sg3_utils.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonOptions {
+    /// One line for each value, instead of one for all.
+    pub pretty: bool,
+    /// Blanks for each level of indentation.
+    pub indent: usize,
+    /// No blanks at all in the one line.
+    pub packed: bool,
+    /// The format's version, the program and its arguments come first.
+    pub lead_in: bool,
+    /// The exit status is part of it.
+    pub exit_status: bool,
+    /// The lines of plain text are part of it.
+    pub plain_text: bool,
+    /// The file that it goes to instead of standard output.
+    pub file: Option<OsString>,
+}
+
+impl Default for JsonOptions {
+    fn default() -> Self {
+        Self {
+            pretty: true,
+            indent: 4,
+            packed: false,
+            lead_in: true,
+            exit_status: true,
+            plain_text: false,
+            file: None,
+        }
+    }
 }
 
 /// How the device is to be opened.
@@ -141,7 +199,29 @@ pub enum Operation {
         allocation_length: Option<u16>,
     },
     /// PERSISTENT RESERVE OUT.
-    Out(PersistentReserveOut),
+    Out {
+        /// The command.
+        out: PersistentReserveOut,
+        /// Whether its effect is read back.
+        verify: bool,
+    },
+    /// The command, shown and not sent.
+    DryRun(Box<Operation>),
+    /// A question that the exit status answers.
+    Question(Question),
+    /// Everything about logical units, for a person.
+    Overview,
+}
+
+/// A question that the exit status answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Is this key registered?
+    HasKey(ReservationKey),
+    /// Do the registrations with this key hold the reservation?
+    HolderIs(ReservationKey),
+    /// Is there a reservation, of this type if one is given?
+    Reserved(Option<ReservationType>),
 }
 
 /// A request, or why there is none, and the lines to print before either is acted upon.
@@ -154,7 +234,7 @@ pub struct Judgement {
 }
 
 /// Judges a command line. `-X` may read files and standard input through `input`.
-pub fn judge(arguments: &Arguments, environment: Environment, input: &mut dyn Input) -> Judgement {
+pub fn judge(arguments: &Arguments, environment: &Environment, input: &mut dyn Input) -> Judgement {
     let mut notes = Vec::new();
     let request = request(arguments, environment, input, &mut notes);
     Judgement { notes, request }
@@ -185,6 +265,14 @@ struct Values {
     unregister: bool,
     parameters_given: usize,
     timeout: Option<Duration>,
+    json: Option<JsonOptions>,
+    json_schema: bool,
+    questions: Vec<Question>,
+    ua_retries: Option<u32>,
+    verify: bool,
+    dry_run: bool,
+    overview: bool,
+    completion: Option<Shell>,
 }
 
 impl Values {
@@ -243,12 +331,32 @@ impl Values {
             Opt::ParamSark => {
                 self.service_action_reservation_key = ReservationKey(hex64(value, "param-sark")?);
             }
-            Opt::ProutType => self.reservation_type = reservation_type(value)?,
+            Opt::ProutType => self.reservation_type = reservation_type(value, "prout-type")?,
             Opt::RelativeTargetPort => self.relative_target_port = relative_target_port(value)?,
             Opt::AllocLength => self.allocation_length = Some(alloc_length(value)?),
             Opt::Maxlen => self.allocation_length = Some(maxlen(value)?),
             Opt::TransportId => self.transport_ids = transport_ids(value, input)?,
             Opt::Timeout => self.timeout = Some(timeout(value)?),
+            Opt::Json => self.json.get_or_insert_default().take(value)?,
+            Opt::JsFile => self.json.get_or_insert_default().file = Some(value.to_owned()),
+            Opt::JsonSchema => self.json_schema = true,
+            Opt::HasKey => {
+                let key = ReservationKey(hex64(value, "has-key")?);
+                self.questions.push(Question::HasKey(key));
+            }
+            Opt::HolderIs => {
+                let key = ReservationKey(hex64(value, "holder-is")?);
+                self.questions.push(Question::HolderIs(key));
+            }
+            Opt::Reserved => {
+                let given = (!value.is_empty()).then(|| reservation_type(value, "reserved"));
+                self.questions.push(Question::Reserved(given.transpose()?));
+            }
+            Opt::UaRetries => self.ua_retries = Some(ua_retries(value)?),
+            Opt::Verify => self.verify = true,
+            Opt::DryRun => self.dry_run = true,
+            Opt::Overview => self.overview = true,
+            Opt::Completion => self.completion = Some(shell(value)?),
         }
         let is_parameter = matches!(
             option,
@@ -264,7 +372,7 @@ impl Values {
         Ok(())
     }
 
-    fn opening(&self, environment: Environment) -> Opening {
+    fn opening(&self, environment: &Environment) -> Opening {
         match (self.readonly, self.prout) {
             (2.., _) | (0, true) => Opening::ReadWrite,
             (1, _) => Opening::ReadOnly,
@@ -276,7 +384,7 @@ impl Values {
 
 fn request(
     arguments: &Arguments,
-    environment: Environment,
+    environment: &Environment,
     input: &mut dyn Input,
     notes: &mut Vec<&'static str>,
 ) -> Result<Request, UsageError> {
@@ -295,10 +403,12 @@ fn request(
     }
     let mut operands = arguments.operands.iter();
     let device = values.device.take().or_else(|| operands.next().cloned());
-    let extra: Vec<String> = operands
-        .map(|word| format!("Unexpected extra argument: {}", word.to_string_lossy()))
-        .collect();
-    if !extra.is_empty() {
+    let more_devices: Vec<OsString> = operands.cloned().collect();
+    if !values.overview && !more_devices.is_empty() {
+        let extra: Vec<String> = more_devices
+            .iter()
+            .map(|word| format!("Unexpected extra argument: {}", word.to_string_lossy()))
+            .collect();
         return Err(UsageError::syntax(extra.join("\n")).with_usage());
     }
     if values.help > 0 {
@@ -312,11 +422,25 @@ fn request(
         }
         return Ok(Request::Version);
     }
+    if values.json_schema {
+        return Ok(Request::JsonSchema);
+    }
+    if let Some(shell) = values.completion {
+        return Ok(Request::Completion(shell));
+    }
     let device = device.ok_or_else(|| UsageError::syntax("No device name given").with_usage())?;
     let opening = values.opening(environment);
+    let ua_retries = match (values.ua_retries, &environment.ua_retries) {
+        (Some(given), _) => given,
+        (None, Some(text)) => decimal(text).ok_or_else(|| {
+            UsageError::syntax("SG_PERSIST_UA_RETRIES is set to something that is no number")
+        })?,
+        (None, None) => 0,
+    };
     let operation = operation(&values, notes)?;
     Ok(Request::Task(Box::new(Task {
         device,
+        more_devices,
         verbosity: values.verbosity,
         hex: values.hex,
         inquiry: !values.no_inquiry,
@@ -324,12 +448,56 @@ fn request(
         timeout: values.timeout.unwrap_or(DEFAULT_TIMEOUT),
         transport_ids: values.transport_ids,
         parameters_given: values.parameters_given,
+        ua_retries,
+        json: values.json,
         operation,
     })))
 }
 
-/// The one command that the options ask for.
+/// The one thing that the options ask for.
 fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation, UsageError> {
+    if values.overview || !values.questions.is_empty() {
+        return alone(values);
+    }
+    let operation = command(values, notes)?;
+    if values.verify && !matches!(operation, Operation::Out { .. }) {
+        let message = "--verify needs --out: only a change has an effect to read back";
+        return Err(UsageError::contradiction(message));
+    }
+    if values.dry_run && values.verify {
+        let message = "choose '--dry-run' _or_ '--verify' (not both)";
+        return Err(UsageError::contradiction(message));
+    }
+    Ok(match values.dry_run {
+        true => Operation::DryRun(Box::new(operation)),
+        false => operation,
+    })
+}
+
+/// What takes no service action: the overview, and the questions.
+fn alone(values: &Values) -> Result<Operation, UsageError> {
+    let asked = values.questions.len() + usize::from(values.overview);
+    let actions = values.prin_actions.len() + values.prout_actions.len();
+    if asked > 1 || actions > 0 || values.prout || values.verify || values.dry_run {
+        return Err(UsageError::contradiction(
+            "--has-key, --holder-is, --reserved and --overview each go without another one of \
+             them, and without a service action",
+        ));
+    }
+    if values.overview && values.json.is_some() {
+        return Err(UsageError::contradiction(
+            "--overview is for people: for JSON ask for --read-keys, --read-reservation or \
+             --read-full-status",
+        ));
+    }
+    match values.questions.first() {
+        Some(question) => Ok(Operation::Question(*question)),
+        None => Ok(Operation::Overview),
+    }
+}
+
+/// The one command that the options ask for.
+fn command(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation, UsageError> {
     if values.prin && values.prout {
         let message = "choose '--in' _or_ '--out' (not both)";
         return Err(UsageError::contradiction(message).with_usage());
@@ -345,7 +513,10 @@ fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation
         if action.needs_type() && values.reservation_type == ReservationType::default() {
             notes.push("warning>>> --prout-type probably needs to be given");
         }
-        return Ok(Operation::Out(persistent_reserve_out(values, *action)));
+        return Ok(Operation::Out {
+            out: persistent_reserve_out(values, *action),
+            verify: values.verify,
+        });
     }
     if !values.prout_actions.is_empty() {
         return Err(UsageError::contradiction(
@@ -409,10 +580,66 @@ fn hex64(value: &OsStr, option: &str) -> Result<u64, UsageError> {
     number::hex64(value.as_bytes()).ok_or_else(|| UsageError::syntax(bad_argument(option)))
 }
 
-fn reservation_type(value: &OsStr) -> Result<ReservationType, UsageError> {
-    match u8::try_from(hex64(value, "prout-type")?) {
+fn reservation_type(value: &OsStr, option: &str) -> Result<ReservationType, UsageError> {
+    match u8::try_from(hex64(value, option)?) {
         Ok(code @ 0..=0xf) => Ok(ReservationType::from_low_bits(code)),
-        _ => Err(UsageError::syntax(bad_argument("prout-type"))),
+        _ => Err(UsageError::syntax(bad_argument(option))),
+    }
+}
+
+/// A whole decimal number.
+fn decimal(value: &OsStr) -> Option<u32> {
+    let text = value.to_str()?;
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}
+
+fn ua_retries(value: &OsStr) -> Result<u32, UsageError> {
+    decimal(value).ok_or_else(|| {
+        UsageError::syntax(format!("{} (a decimal number)", bad_argument("ua-retries")))
+    })
+}
+
+fn shell(value: &OsStr) -> Result<Shell, UsageError> {
+    match value.to_str() {
+        Some("bash") => Ok(Shell::Bash),
+        Some("zsh") => Ok(Shell::Zsh),
+        Some("fish") => Ok(Shell::Fish),
+        _ => Err(UsageError::syntax(format!(
+            "{} (bash, zsh or fish)",
+            bad_argument("completion")
+        ))),
+    }
+}
+
+impl JsonOptions {
+    /// Takes the letters behind `--json=`.
+    fn take(&mut self, letters: &OsStr) -> Result<(), UsageError> {
+        let mut on = true;
+        for letter in letters.as_bytes() {
+            match letter {
+                b'-' | b'~' | b'!' => {
+                    on = !on;
+                    continue;
+                }
+                b'0' | b'2' => self.indent = 2,
+                b'4' => self.indent = 4,
+                b'8' => self.indent = 8,
+                b'e' => self.exit_status = on,
+                b'k' => self.packed = on,
+                b'l' => self.lead_in = on,
+                b'o' => self.plain_text = on,
+                b'p' => self.pretty = on,
+                _ => {
+                    return Err(UsageError::syntax(format!(
+                        "{} (any of 2, 4, 8, e, k, l, o, p; '-' before one turns it off)",
+                        bad_argument("json")
+                    )));
+                }
+            }
+            on = true;
+        }
+        Ok(())
     }
 }
 
@@ -430,10 +657,7 @@ fn transport_ids(value: &OsStr, input: &mut dyn Input) -> Result<TransportIds, U
 
 /// A whole number of seconds, decimal; not 0, which the kernel would take for its own default.
 fn timeout(value: &OsStr) -> Result<Duration, UsageError> {
-    let digits = value
-        .to_str()
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let seconds = digits.and_then(|text| text.parse::<u32>().ok());
+    let seconds = decimal(value);
     match seconds {
         Some(seconds @ 1..=MAXIMUM_TIMEOUT) => Ok(Duration::from_secs(seconds.into())),
         _ => Err(UsageError::syntax(format!(

@@ -1,5 +1,7 @@
 //! What `-h`, `-hh` and `-V` print.
 
+use super::options::Opt;
+
 /// The version, with the form that the original gives it.
 #[must_use]
 pub fn version() -> String {
@@ -61,6 +63,20 @@ Options that are needed less often (-h shows the others):
   -Y, --param-alltgpt         register for all target ports
   -Z, --param-aptpl           registrations are to outlast a loss of power
 
+For programs, and for certainty:
+  -j, --json[=JO]             the answer, or what went wrong, as JSON; JO: 2, 4, 8 indentation,
+                              p pretty, k packed, e exit status, l lead-in, o plain text; -p: off
+  -J, --js-file=FILE          JSON into FILE
+      --json-schema           print the JSON Schema of it
+      --has-key=KEY           status 0: KEY is registered, 36: it is not
+      --holder-is=KEY         status 0: the registrations with KEY hold the reservation, 36: not
+      --reserved[=TYPE]       status 0: there is a reservation (of TYPE), 36: there is none
+      --ua-retries=N          send a command again after a unit attention, at most N times
+      --verify                --out: read back whether the change is there; 37: it is not
+      --dry-run               show the command and its parameter list, and send nothing
+      --overview              everything about one or more devices, as a table
+      --completion=SHELL      print completions for SHELL: bash, zsh or fish
+
 Hyphens inside long names may be underscores; long names may be abbreviated.
 
 Types (--prout-type), and what a node may do while another one holds the reservation:
@@ -76,10 +92,34 @@ Exit status: 0 done, 1 and 31 command line, 2 not ready, 5 and 9 not supported,
 sg_persist(8) lists them all.
 ";
 
+/// What help says of an option, in one line and without its names.
+#[must_use]
+pub fn summary(option: Opt) -> &'static str {
+    let name = option.long_names().next().unwrap_or_default();
+    let mut lines = USAGE.lines().chain(MORE_USAGE.lines());
+    let explains = |line: &&str| {
+        let mut words = line
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"));
+        let first = words.next().unwrap_or_default().trim_start_matches("--");
+        line.starts_with("  ") && first.split(['=', '[', ' ']).next() == Some(name)
+    };
+    let line = lines.find(explains).unwrap_or_default();
+    // A long name has what is said of it in the next line.
+    let line = match line.as_bytes().get(SUMMARY_COLUMN - 1) {
+        Some(b' ') => line,
+        _ => lines.next().unwrap_or_default(),
+    };
+    line.get(SUMMARY_COLUMN..).unwrap_or_default().trim()
+}
+
+/// Where what is said of an option starts in its line.
+const SUMMARY_COLUMN: usize = 30;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::options::{LONG_NAMES, NEW_LONG_NAMES, Opt};
+    use crate::cli::options::{LONG_NAMES, NEW_LONG_NAMES};
 
     #[test]
     fn every_option_is_explained_once() {
@@ -92,7 +132,7 @@ mod tests {
             let both = [USAGE, MORE_USAGE].concat();
             let lines = both.lines().filter(|line| {
                 line.strip_prefix(&shown)
-                    .is_some_and(|rest| rest.starts_with([' ', '=']) || rest.is_empty())
+                    .is_some_and(|rest| rest.starts_with([' ', '=', '[']) || rest.is_empty())
             });
             assert_eq!(lines.count(), 1, "{name}");
         }
@@ -105,6 +145,18 @@ mod tests {
             let name = name.replace('_', "-");
             assert!(both.contains(&format!("--{name}")), "{name}");
         }
+    }
+
+    #[test]
+    fn every_option_has_a_summary() {
+        for option in Opt::all() {
+            assert!(!summary(option).is_empty(), "{option:?}");
+        }
+        assert!(summary(Opt::RelativeTargetPort).starts_with("--register-move: the target"));
+        assert_eq!(
+            summary(Opt::Verify),
+            "--out: read back whether the change is there; 37: it is not"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+pub mod effect;
 pub mod prin;
 pub mod prout;
 pub mod transport_id;

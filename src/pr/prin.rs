@@ -128,6 +128,9 @@ pub enum Malformed {
         /// What does not fit.
         problem: DescriptorProblem,
     },
+    /// Sense data came and nothing but zeros with it: no list, or no data at all, nobody can tell.
+    #[error("sense data came, and {0} zero bytes that need not be an answer")]
+    ZerosBesideSense(usize),
     /// REPORT CAPABILITIES names a length that its fields do not fit in.
     #[error("LENGTH is {length}, the capabilities alone take 8 bytes")]
     CapabilitiesLength {
@@ -158,6 +161,50 @@ impl Malformed {
         }
     }
 }
+
+/// Reads until the answer is whole.
+///
+/// `read` sends the command with so many bytes of room and gives what came; `parse` reads that.
+/// A response that is longer than `room` is read again with the room that it needs, at most so
+/// many `tries` more: it may have grown meanwhile. What came last is returned, and what `parse`
+/// made of it.
+///
+/// # Errors
+/// The first error of `read`.
+pub fn read_whole<T, E>(
+    mut room: u16,
+    mut tries: u8,
+    mut read: impl FnMut(u16) -> Result<Vec<u8>, E>,
+    parse: impl Fn(&[u8]) -> Result<T, Malformed>,
+) -> Result<(Vec<u8>, Result<T, Malformed>), E> {
+    loop {
+        let data = read(room)?;
+        let parsed = parse(&data);
+        let needed = parsed.as_ref().err().and_then(Malformed::needed);
+        match needed.map(u16::try_from) {
+            Some(Ok(needed)) if needed > room && tries > 0 => {
+                room = needed;
+                tries -= 1;
+            }
+            _ => return Ok((data, parsed)),
+        }
+    }
+}
+
+/// Whether `data` that came along with sense data can be an answer. Kernels and targets report the
+/// residual of a CHECK CONDITION as they like; a buffer that nobody wrote to must not count.
+///
+/// # Errors
+/// [`Malformed::ZerosBesideSense`] when it holds nothing but zeros.
+pub fn beside_sense(data: &[u8]) -> Result<(), Malformed> {
+    match data.iter().any(|&byte| byte != 0) {
+        true => Ok(()),
+        false => Err(Malformed::ZerosBesideSense(data.len())),
+    }
+}
+
+/// How often a response that did not fit is read again.
+pub const MORE_TRIES: u8 = 2;
 
 /// The header that three of the service actions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -621,6 +668,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn zeros_beside_sense_data_are_no_answer() {
+        assert_eq!(beside_sense(&[0; 8]), Err(Malformed::ZerosBesideSense(8)));
+        assert_eq!(beside_sense(&[]), Err(Malformed::ZerosBesideSense(0)));
+        assert_eq!(beside_sense(&TWO_KEYS), Ok(()));
     }
 
     #[test]

@@ -141,6 +141,23 @@ pub struct PersistentReserveOut {
 }
 
 impl PersistentReserveOut {
+    /// `action` with every field 0, and no TransportIDs.
+    #[must_use]
+    pub fn new(action: ServiceAction) -> Self {
+        Self {
+            action,
+            scope: Scope::LU_SCOPE,
+            reservation_type: ReservationType::default(),
+            reservation_key: ReservationKey::default(),
+            service_action_reservation_key: ReservationKey::default(),
+            activate_persist_through_power_loss: false,
+            all_target_ports: false,
+            unregister: false,
+            relative_target_port: 0,
+            transport_ids: TransportIds::default(),
+        }
+    }
+
     /// The command and its parameter list.
     #[must_use]
     pub fn emit(&self) -> (Cdb, Vec<u8>) {
@@ -166,6 +183,13 @@ impl PersistentReserveOut {
         (cdb, list)
     }
 
+    /// Whether the SPEC_I_PT bit is set: TransportIDs follow a list that has the bit.
+    #[doc(alias = "SPEC_I_PT")]
+    #[must_use]
+    pub fn specifies_initiator_ports(&self) -> bool {
+        self.action != ServiceAction::RegisterAndMove && !self.transport_ids.0.is_empty()
+    }
+
     fn keys(&self) -> Vec<u8> {
         [
             self.reservation_key.0.to_be_bytes(),
@@ -183,7 +207,7 @@ impl PersistentReserveOut {
 
     /// The list of all service actions but REGISTER AND MOVE (SPC-5 6.17.3).
     fn basic_list(&self) -> Vec<u8> {
-        let specify_initiator_ports = !self.transport_ids.0.is_empty();
+        let specify_initiator_ports = self.specifies_initiator_ports();
         let mut list = self.keys();
         list.extend([0; 4]);
         list.push(

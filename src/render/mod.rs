@@ -1,7 +1,10 @@
 //! Showing answers and failures, in the original's words.
 
 pub mod diagnostic;
+pub mod dry_run;
 pub mod hex;
+pub mod json;
+pub mod overview;
 pub mod text;
 pub mod transport_id;
 

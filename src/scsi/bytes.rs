@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(reader.u16("b"), Ok(0x0203));
         assert_eq!(reader.u32("c"), Ok(0x0405_0607));
         assert_eq!(reader.u64("d"), Ok(0x0809_0a0b_0c0d_0e0f));
-        assert_eq!(reader.rest(), []);
+        assert!(reader.rest().is_empty());
         assert_eq!(reader.offset(), 15);
     }
 

@@ -35,6 +35,25 @@ impl ScsiStatus {
         Self(self.0 & 0x7e)
     }
 
+    /// The status's name in the standard; `None` for a reserved code.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::GOOD => "GOOD",
+            Self::CHECK_CONDITION => "CHECK CONDITION",
+            Self::CONDITION_MET => "CONDITION MET",
+            Self::BUSY => "BUSY",
+            Self::INTERMEDIATE => "INTERMEDIATE",
+            Self::INTERMEDIATE_CONDITION_MET => "INTERMEDIATE-CONDITION MET",
+            Self::RESERVATION_CONFLICT => "RESERVATION CONFLICT",
+            Self::COMMAND_TERMINATED => "COMMAND TERMINATED",
+            Self::TASK_SET_FULL => "TASK SET FULL",
+            Self::ACA_ACTIVE => "ACA ACTIVE",
+            Self::TASK_ABORTED => "TASK ABORTED",
+            _ => return None,
+        })
+    }
+
     /// Whether sense data belongs to this status.
     #[must_use]
     pub fn has_sense(self) -> bool {

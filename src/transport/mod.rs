@@ -13,6 +13,7 @@ use crate::scsi::cdb::Cdb;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
 
+pub mod own_ports;
 pub mod sgio;
 pub mod trace;
 pub mod watch;

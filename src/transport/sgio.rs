@@ -1,6 +1,6 @@
 //! The Linux SG_IO ioctl: the only unsafe code of the program.
 //!
-//! [`SgIoHdr`] is `struct sg_io_hdr` of `<scsi/sg.h>`, which block and sg nodes take; [`SgIoV4`] is
+//! `SgIoHdr` is `struct sg_io_hdr` of `<scsi/sg.h>`, which block and sg nodes take; `SgIoV4` is
 //! `struct sg_io_v4` of `<linux/bsg.h>`, which bsg nodes take.
 #![allow(unsafe_code)]
 
@@ -291,7 +291,7 @@ impl Transport for SgIo {
 
 /// The ioctl.
 ///
-/// `header` is a live, exclusively borrowed [`SgIoHdr`] or [`SgIoV4`], filled by one of the two
+/// `header` is a live, exclusively borrowed `SgIoHdr` or `SgIoV4`, filled by one of the two
 /// functions above, which are the only callers.
 fn sg_io(device: BorrowedFd<'_>, header: *mut c_void) -> io::Result<()> {
     // SAFETY: SG_IO takes a pointer to one of two structures and tells them apart by their first

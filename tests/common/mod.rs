@@ -17,13 +17,13 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
-use sg_persist::run::{World, run};
+use sg_persist::run::{Output, World, run};
 pub(crate) use sg_persist::transport::Access::{self, ReadOnly as RO, ReadWrite as RW};
 use sg_persist::transport::{
     Command, Completion, Data, DriverStatus, HostStatus, Node, NodeKind, Open, Transport,
@@ -195,6 +195,20 @@ pub(crate) struct Scene {
     stdout_error: Option<i32>,
 }
 
+/// The files that were written.
+#[derive(Debug, Default)]
+pub(crate) struct Written(pub(crate) Vec<(PathBuf, Vec<u8>)>);
+
+impl Output for Written {
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if path == Path::new("/unwritable") {
+            return Err(io::Error::from_raw_os_error(13));
+        }
+        self.0.push((path.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+}
+
 /// `sg_persist` with the words of `line`, which blanks part.
 pub(crate) fn sg_persist(line: &str) -> Scene {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -243,6 +257,12 @@ impl Scene {
     /// `SG_PERSIST_IN_RDONLY` is set.
     pub(crate) fn in_readonly(mut self) -> Self {
         self.environment.in_readonly = true;
+        self
+    }
+
+    /// `SG_PERSIST_UA_RETRIES` is set to this.
+    pub(crate) fn ua_retries(mut self, text: &str) -> Self {
+        self.environment.ua_retries = Some(text.into());
         self
     }
 
@@ -365,11 +385,14 @@ impl Scene {
         };
         let mut stdout = Sink::new(self.stdout_error);
         let mut stderr = Sink::new(None);
+        let mut output = Written::default();
         let status = run(World {
             argv: &self.argv,
             environment: self.environment,
             input: &mut input,
             devices: &Devices(Rc::clone(&stage)),
+            output: &mut output,
+            own_ports: &|_| Vec::new(),
             stdout: &mut stdout,
             stdout_is_terminal: self.terminals.0,
             stderr: &mut stderr,
@@ -389,6 +412,7 @@ impl Scene {
             stdout: String::from_utf8_lossy(&stdout.text).into_owned(),
             stderr: String::from_utf8_lossy(&stderr.text).into_owned(),
             stdout_bytes: stdout.text,
+            written: output.0,
             trace: stage.trace,
         }
     }
@@ -405,6 +429,8 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
     /// Standard output, byte for byte.
     pub(crate) stdout_bytes: Vec<u8>,
+    /// The files that were written.
+    pub(crate) written: Vec<(PathBuf, Vec<u8>)>,
     /// What was done to devices: `open ro`, a command's hex, `close`.
     pub(crate) trace: Vec<String>,
 }

@@ -1,0 +1,1177 @@
+//! One logical unit at a glance, for a person: who is registered, what is reserved, what the
+//! device supports.
+//!
+//! No line takes more than [`COLUMNS`] columns. Programs read the JSON document or the plain
+//! answers; the form of this one may change.
+
+use std::fmt::Write as _;
+
+use super::DeviceText;
+use crate::pr::prin::{
+    Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
+    TargetPorts,
+};
+use crate::pr::transport_id::TransportId;
+use crate::pr::{ReservationKey, ReservationType, Scope};
+use crate::scsi::inquiry::StandardInquiry;
+use crate::transport::own_ports::is_own;
+
+/// The most columns that a line takes.
+pub const COLUMNS: usize = 100;
+
+/// Columns before the text of the paragraphs: the longest heading and two blanks.
+const INDENT: usize = 13;
+/// Columns of a row before the key: two marks with blanks round them.
+const MARKS: usize = 5;
+/// Characters of an initiator that are shown whole: any iSCSI name with its ISID, and some more.
+const LONGEST_INITIATOR: usize = 260;
+/// What is kept of either end of a longer one.
+const KEPT: usize = 100;
+
+const HOLDER_MARK: &str = "*";
+const OWN_MARK: &str = ">";
+/// Bold green.
+const HOLDER_COLOUR: &str = "\x1b[1;32m";
+/// Bold cyan.
+const OWN_COLOUR: &str = "\x1b[1;36m";
+const NO_COLOUR: &str = "\x1b[0m";
+
+/// The six types, in the order of their codes.
+const TYPES: [ReservationType; 6] = [
+    ReservationType::WRITE_EXCLUSIVE,
+    ReservationType::EXCLUSIVE_ACCESS,
+    ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY,
+    ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY,
+    ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS,
+    ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
+];
+
+/// What a device told of itself, all of it at one generation.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'a> {
+    /// The device as the user named it, fit to be printed.
+    pub device: &'a str,
+    /// Who made it.
+    pub inquiry: &'a StandardInquiry,
+    /// The keys of all registrations.
+    pub keys: &'a ReadKeys,
+    /// The reservation held.
+    pub reservation: &'a ReadReservation,
+    /// Every registration with its nexus; `None` where the device does not support READ FULL
+    /// STATUS.
+    pub full_status: Option<&'a ReadFullStatus>,
+    /// What it supports; `None` where it does not support REPORT CAPABILITIES.
+    pub capabilities: Option<&'a Capabilities>,
+    /// The initiator ports through which this host reaches the device; empty where they are not
+    /// known.
+    pub own: &'a [TransportId],
+}
+
+/// How a snapshot is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// With ANSI colours for the holder's registrations and this host's.
+    pub colour: bool,
+    /// How text from the device is shown. Control characters would break the table: they are
+    /// shown as dots in either case.
+    pub shown: DeviceText,
+}
+
+/// The whole table, whole lines of [`COLUMNS`] columns at the most.
+#[must_use]
+pub fn table(snapshot: &Snapshot<'_>, style: Style) -> String {
+    let rows = rows(snapshot);
+    let mut out = String::new();
+    paragraph(&mut out, "Device", snapshot.device);
+    paragraph(&mut out, "Unit", &unit(snapshot.inquiry, style.shown));
+    paragraph(&mut out, "Generation", &generation(snapshot));
+    let mut heading = "Reservation";
+    for held in &snapshot.reservation.reservations {
+        paragraph(&mut out, heading, &access(held));
+        paragraph(&mut out, "", &holder(held, snapshot));
+        heading = "";
+    }
+    if snapshot.reservation.reservations.is_empty() {
+        paragraph(&mut out, heading, "None: every node may read and write.");
+    }
+    paragraph(&mut out, "Supports", &supports(snapshot.capabilities));
+    out.push('\n');
+    paragraph_at(&mut out, 0, "", &count(snapshot, rows.len()));
+    if !rows.is_empty() {
+        out += &registrations(&rows, style.colour);
+        out += &legend(&rows, snapshot, style.colour);
+    }
+    out
+}
+
+/// Vendor, product and revision without the blanks that fill the fields, and the device's type.
+fn unit(inquiry: &StandardInquiry, shown: DeviceText) -> String {
+    let mut words: Vec<String> = [&inquiry.vendor, &inquiry.product, &inquiry.revision]
+        .map(|field| {
+            String::from_utf8_lossy(&shown.show(field))
+                .trim()
+                .to_owned()
+        })
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
+    words.push(match inquiry.peripheral_device_type.name() {
+        Some(name) => format!("({name})"),
+        None => format!("(device type {:#x})", inquiry.peripheral_device_type.0),
+    });
+    words.join(" ")
+}
+
+/// The generation; all of them if they are not one.
+fn generation(snapshot: &Snapshot<'_>) -> String {
+    let keys = snapshot.keys.generation;
+    let reservation = snapshot.reservation.generation;
+    let full_status = snapshot.full_status.map_or(keys, |data| data.generation);
+    if reservation == keys && full_status == keys {
+        return format!("{keys:#x}");
+    }
+    let mut text = format!("{keys:#x} with the keys, {reservation:#x} with the reservation");
+    if snapshot.full_status.is_some() {
+        text += &format!(", {full_status:#x} with the full status");
+    }
+    text + ": it changed meanwhile, what follows may not fit together"
+}
+
+/// Whether every registered nexus holds a reservation of this type.
+fn is_held_by_all(reservation_type: ReservationType) -> bool {
+    matches!(
+        reservation_type,
+        ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS
+            | ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS
+    )
+}
+
+/// The reservation's type, and who may do what because of it.
+fn access(held: &Reservation) -> String {
+    let key = held.reservation_key;
+    let code = held.reservation_type.code();
+    let who = match held.reservation_type {
+        ReservationType::WRITE_EXCLUSIVE => {
+            format!("every node may read, only the node registered with key {key} may write.")
+        }
+        ReservationType::EXCLUSIVE_ACCESS => {
+            format!("only the node registered with key {key} may read or write.")
+        }
+        ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+        | ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS => {
+            "every node may read, only registered nodes may write.".to_owned()
+        }
+        ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY
+        | ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS => {
+            "only registered nodes may read or write.".to_owned()
+        }
+        _ => "what nodes may do is not known.".to_owned(),
+    };
+    let name = match (held.reservation_type.name(), code) {
+        (Some(name), _) => format!("{name} (type {code})"),
+        (None, 0 | 2 | 4) => format!("Type {code}, which is obsolete"),
+        (None, _) => format!("Type {code:#x}, which no standard defines"),
+    };
+    let scope = match held.scope {
+        Scope::LU_SCOPE => String::new(),
+        scope => match scope.code() {
+            code @ (1 | 2) => format!(", with scope {code}, obsolete: a part of the unit"),
+            code => format!(", with scope {code:#x}, which no standard defines"),
+        },
+    };
+    if scope.is_empty() {
+        format!("{name}: {who}")
+    } else {
+        format!("{name}{scope}. On what it covers: {who}")
+    }
+}
+
+/// Who holds the reservation.
+fn holder(held: &Reservation, snapshot: &Snapshot<'_>) -> String {
+    let key = held.reservation_key;
+    let registered = match snapshot.full_status {
+        Some(data) => data.descriptors.len(),
+        None => snapshot.keys.keys.len(),
+    };
+    if is_held_by_all(held.reservation_type) {
+        let mut text = match registered {
+            0 => "Every registration holds it, yet there is none.".to_owned(),
+            _ => "Every registration holds it.".to_owned(),
+        };
+        if key.0 != 0 {
+            text += &format!(" (The device names key {key}, which means nothing for this type.)");
+        }
+        return text;
+    }
+    let Some(full_status) = snapshot.full_status else {
+        return match snapshot.keys.keys.iter().filter(|&&k| k == key).count() {
+            0 => format!("Its holder has key {key}, with which none is registered."),
+            1 => format!("The registration with key {key} holds it."),
+            count => format!("Only one of the {count} registrations with key {key} holds it."),
+        };
+    };
+    let descriptors = &full_status.descriptors;
+    let with_key = descriptors
+        .iter()
+        .filter(|data| data.reservation_key == key);
+    let holders = with_key.clone().filter(|data| data.held.is_some());
+    let mut text = match (holders.count(), with_key.count()) {
+        (_, 0) => format!("Its holder has key {key}, with which none is registered."),
+        (0, _) => format!("Its holder has key {key}, but no registration of it is marked so."),
+        (1, 1) => format!("The registration with key {key} holds it."),
+        (1, count) => format!("Only one of the {count} registrations with key {key} holds it."),
+        (some, count) if some == count => {
+            format!("The {count} registrations with key {key} hold it.")
+        }
+        (some, count) => format!("{some} of the {count} registrations with key {key} hold it."),
+    };
+    let is_a_holders_key = |key| {
+        let reservations = &snapshot.reservation.reservations;
+        reservations.iter().any(|held| held.reservation_key == key)
+    };
+    let others = descriptors
+        .iter()
+        .filter(|data| data.held.is_some() && !is_a_holders_key(data.reservation_key))
+        .count();
+    if others > 0 {
+        text += &format!(" The device marks {others} with other keys as holding it.");
+    }
+    text
+}
+
+/// What the device supports.
+fn supports(capabilities: Option<&Capabilities>) -> String {
+    let Some(data) = capabilities else {
+        return "The device does not tell (REPORT CAPABILITIES is not supported).".to_owned();
+    };
+    let types = data.type_mask.map(|mask| {
+        let types = TYPES.into_iter().filter(|&known| mask.supports(known));
+        types
+            .map(|known| known.code().to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    });
+    let types = match types.as_deref() {
+        None => "types not told",
+        Some("") => "none of the types",
+        Some(types) => &format!("types {types}"),
+    };
+    let power = match (
+        data.persist_through_power_loss_capable,
+        data.persist_through_power_loss_active,
+    ) {
+        (true, true) => "yes, active",
+        (true, false) => "yes, not active",
+        (false, true) => "no, yet active",
+        (false, false) => "no",
+    };
+    let answer = |yes| if yes { "yes" } else { "no" };
+    format!(
+        "{types}; persist through power loss: {power}; all target ports: {}; specify initiator \
+         ports: {}; replace lost reservation: {}",
+        answer(data.all_target_ports_capable),
+        answer(data.specify_initiator_ports_capable),
+        answer(data.replace_lost_reservation_capable),
+    )
+}
+
+/// How many registrations there are, and what is not known of them.
+fn count(snapshot: &Snapshot<'_>, count: usize) -> String {
+    let mut text = match count {
+        0 => "No registrations.".to_owned(),
+        1 => "1 registration:".to_owned(),
+        count => format!("{count} registrations:"),
+    };
+    let keys = snapshot.keys.keys.len();
+    match snapshot.full_status {
+        None if count > 0 => {
+            text.pop();
+            text += ". The device does not tell to whom the keys belong (READ FULL STATUS is not \
+                     supported):";
+        }
+        Some(_) if keys != count => {
+            text.pop();
+            text += &format!(", by READ FULL STATUS; READ KEYS lists {keys}:");
+        }
+        _ => {}
+    }
+    text
+}
+
+/// One registration, as it is shown.
+struct Row {
+    is_holder: bool,
+    is_own: bool,
+    key: ReservationKey,
+    /// Target port and initiator, where the device tells.
+    nexus: Option<(String, String)>,
+}
+
+fn rows(snapshot: &Snapshot<'_>) -> Vec<Row> {
+    if let Some(data) = snapshot.full_status {
+        return data
+            .descriptors
+            .iter()
+            .map(|descriptor| row(descriptor, snapshot.own))
+            .collect();
+    }
+    let keys = &snapshot.keys.keys;
+    let reservations = &snapshot.reservation.reservations;
+    let all_hold = reservations
+        .iter()
+        .any(|held| is_held_by_all(held.reservation_type));
+    // A key that is registered twice does not tell which of the two holds the reservation.
+    let holders: Vec<_> = reservations
+        .iter()
+        .map(|held| held.reservation_key)
+        .filter(|holder| keys.iter().filter(|&key| key == holder).count() == 1)
+        .collect();
+    let row = |&key| Row {
+        is_holder: all_hold || holders.contains(&key),
+        is_own: false,
+        key,
+        nexus: None,
+    };
+    keys.iter().map(row).collect()
+}
+
+fn row(descriptor: &FullStatusDescriptor, own: &[TransportId]) -> Row {
+    let port = match descriptor.target_ports {
+        TargetPorts::All => "all".to_owned(),
+        TargetPorts::Relative(port) => port.to_string(),
+    };
+    let id = descriptor.transport_id.as_ref();
+    let initiator = id.map_or_else(
+        || "not told by the device".to_owned(),
+        |id| shortened(&id.to_argument()),
+    );
+    Row {
+        is_holder: descriptor.held.is_some(),
+        is_own: id.is_some_and(|id| is_own(own, id)),
+        key: descriptor.reservation_key,
+        nexus: Some((port, initiator)),
+    }
+}
+
+/// `text` without its middle, if it is longer than any initiator's name.
+fn shortened(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST_INITIATOR {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(KEPT).collect();
+    let end: String = text.chars().skip(length - KEPT).collect();
+    format!("{start}[{} more characters]{end}", length - 2 * KEPT)
+}
+
+/// Heading and rows. Initiators that do not fit go on in the lines below.
+fn registrations(rows: &[Row], colour: bool) -> String {
+    const KEY: &str = "KEY";
+    const PORT: &str = "TARGET PORT";
+    let keys = rows.iter().map(|row| row.key.to_string().len());
+    let key_width = keys.max().unwrap_or_default().max(KEY.len());
+    let has_nexus = rows.iter().any(|row| row.nexus.is_some());
+    let heading = if has_nexus {
+        format!("{KEY:key_width$}  {PORT}  INITIATOR")
+    } else {
+        KEY.to_owned()
+    };
+    let mut out = format!("{:MARKS$}{heading}\n", "");
+    let port_width = PORT.len();
+    let before_initiator = MARKS + key_width + 2 + port_width + 2;
+    for row in rows {
+        let (holder, own) = (colour && row.is_holder, colour && row.is_own);
+        let mark = |set, mark| if set { mark } else { " " };
+        let key = row.key.to_string();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            " {} {} {}",
+            coloured(mark(row.is_holder, HOLDER_MARK), HOLDER_COLOUR, holder),
+            coloured(mark(row.is_own, OWN_MARK), OWN_COLOUR, own),
+            coloured(&key, HOLDER_COLOUR, holder),
+        );
+        let Some((port, initiator)) = &row.nexus else {
+            out.push('\n');
+            continue;
+        };
+        let after_key = key_width - key.len() + 2;
+        let _ = write!(out, "{:after_key$}{port:port_width$}  ", "");
+        let lines = wrapped(initiator, COLUMNS - before_initiator);
+        for (number, line) in lines.iter().enumerate() {
+            let indent = if number == 0 { 0 } else { before_initiator };
+            let line = coloured(line, OWN_COLOUR, own);
+            let _ = writeln!(out, "{:indent$}{line}", "");
+        }
+    }
+    out
+}
+
+fn coloured(text: &str, colour: &str, on: bool) -> String {
+    if on {
+        format!("{colour}{text}{NO_COLOUR}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// What the marks mean, and whether there would be marks for this host.
+fn legend(rows: &[Row], snapshot: &Snapshot<'_>, colour: bool) -> String {
+    let mut parts = Vec::new();
+    if rows.iter().any(|row| row.is_holder) {
+        let mark = coloured(HOLDER_MARK, HOLDER_COLOUR, colour);
+        parts.push(format!("{mark} holds the reservation"));
+    }
+    if let Some(data) = snapshot.full_status {
+        let mark = coloured(OWN_MARK, OWN_COLOUR, colour);
+        let is_told = |data: &FullStatusDescriptor| data.transport_id.is_some();
+        let found = if rows.iter().any(|row| row.is_own) {
+            ""
+        } else if snapshot.own.is_empty() || !data.descriptors.iter().all(is_told) {
+            ": not known"
+        } else {
+            ": none"
+        };
+        parts.push(format!("{mark} this host's own{found}"));
+    }
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(" {}\n", parts.join("   "))
+}
+
+/// Adds `text` behind its `heading`.
+fn paragraph(out: &mut String, heading: &str, text: &str) {
+    paragraph_at(out, INDENT, heading, text);
+}
+
+/// Adds `text`, with `indent` columns before each line, the `heading` in those of the first.
+fn paragraph_at(out: &mut String, indent: usize, heading: &str, text: &str) {
+    let mut heading = heading;
+    for line in wrapped(text, COLUMNS - indent) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{heading:indent$}{line}");
+        heading = "";
+    }
+}
+
+/// `text` in lines of `width` columns at the most, cut between words where that is possible; at
+/// least one line. Control characters become dots.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let needed: usize = word.chars().map(columns).sum();
+        if used > 0 && used + 1 + needed > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        } else if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for character in word.chars() {
+            if used + columns(character) > width {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            used += columns(character);
+            line.push(if character.is_control() {
+                '.'
+            } else {
+                character
+            });
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// The most columns that a terminal gives a character.
+const fn columns(character: char) -> usize {
+    if character.is_ascii() { 1 } else { 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const PLAIN: Style = Style {
+        colour: false,
+        shown: DeviceText::Printable,
+    };
+    const HOST1: &str = "iqn.2026-01.lab:host1,i,0x00023d000001";
+    const HOST2: &str = "iqn.2026-01.lab:host2,i,0x00023d000002";
+    /// How the table begins.
+    const HEAD: &str = "\
+Device       /dev/sda
+Unit         LIO-ORG FILEIO 4.0 (disk)
+Generation   0x15
+";
+    /// How it goes on with the capabilities of [`State::new`].
+    const SUPPORTS: &str = "\
+Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all target ports: yes;
+             specify initiator ports: yes; replace lost reservation: no
+
+";
+
+    /// What a snapshot refers to.
+    struct State {
+        inquiry: StandardInquiry,
+        keys: ReadKeys,
+        reservation: ReadReservation,
+        full_status: Option<ReadFullStatus>,
+        capabilities: Option<Capabilities>,
+        own: Vec<TransportId>,
+    }
+
+    fn iscsi(name: &str) -> TransportId {
+        TransportId::iscsi(name.as_bytes()).unwrap()
+    }
+
+    impl State {
+        /// Nothing registered.
+        fn new() -> Self {
+            let inquiry = b"\x00\x00\x06\x02\x1f\x00\x00\x00LIO-ORG FILEIO          4.0 ";
+            Self {
+                inquiry: StandardInquiry::parse(inquiry).unwrap(),
+                keys: ReadKeys {
+                    generation: 0x15,
+                    keys: Vec::new(),
+                },
+                reservation: ReadReservation {
+                    generation: 0x15,
+                    reservations: Vec::new(),
+                },
+                full_status: Some(ReadFullStatus {
+                    generation: 0x15,
+                    descriptors: Vec::new(),
+                }),
+                capabilities: Capabilities::parse(&[0, 8, 0x0d, 0x81, 0xea, 1, 0, 0]).ok(),
+                own: Vec::new(),
+            }
+        }
+
+        /// Keys 0xabc123 and 0x123abc, of two initiators.
+        fn two() -> Self {
+            let mut state = Self::new();
+            state.register(0xabc123, TargetPorts::Relative(1), Some(iscsi(HOST1)));
+            state.register(0x123abc, TargetPorts::All, Some(iscsi(HOST2)));
+            state
+        }
+
+        fn register(&mut self, key: u64, target_ports: TargetPorts, id: Option<TransportId>) {
+            self.keys.keys.push(ReservationKey(key));
+            if let Some(data) = &mut self.full_status {
+                data.descriptors.push(FullStatusDescriptor {
+                    reservation_key: ReservationKey(key),
+                    target_ports,
+                    held: None,
+                    transport_id: id,
+                });
+            }
+        }
+
+        /// A reservation, held by the registrations at these places.
+        fn reserve(&mut self, key: u64, scope_type: u8, holders: &[usize]) {
+            let scope = Scope::from_high_bits(scope_type);
+            let reservation_type = ReservationType::from_low_bits(scope_type);
+            self.reservation.reservations.push(Reservation {
+                reservation_key: ReservationKey(key),
+                scope,
+                reservation_type,
+            });
+            if let Some(data) = &mut self.full_status {
+                for &holder in holders {
+                    data.descriptors[holder].held = Some((scope, reservation_type));
+                }
+            }
+        }
+
+        fn show(&self, style: Style) -> String {
+            let snapshot = Snapshot {
+                device: "/dev/sda",
+                inquiry: &self.inquiry,
+                keys: &self.keys,
+                reservation: &self.reservation,
+                full_status: self.full_status.as_ref(),
+                capabilities: self.capabilities.as_ref(),
+                own: &self.own,
+            };
+            table(&snapshot, style)
+        }
+
+        /// The lines of the reservation.
+        fn reservation_text(&self) -> String {
+            let text = self.show(PLAIN);
+            let (_, text) = text.split_once("\nReservation  ").unwrap();
+            text.split_once("\nSupports").unwrap().0.to_owned()
+        }
+    }
+
+    #[test]
+    fn nothing_registered() {
+        assert_eq!(
+            State::new().show(PLAIN),
+            format!(
+                "{HEAD}Reservation  None: every node may read and write.\n{SUPPORTS}\
+                 No registrations.\n"
+            )
+        );
+    }
+
+    #[test]
+    fn two_registered_and_no_reservation() {
+        assert_eq!(
+            State::two().show(PLAIN),
+            format!(
+                "{HEAD}Reservation  None: every node may read and write.\n{SUPPORTS}\
+2 registrations:
+     KEY       TARGET PORT  INITIATOR
+     0xabc123  1            iqn.2026-01.lab:host1,i,0x00023d000001
+     0x123abc  all          iqn.2026-01.lab:host2,i,0x00023d000002
+ > this host's own: not known
+"
+            )
+        );
+    }
+
+    #[test]
+    fn marks_for_the_holder_and_for_this_host() {
+        let mut state = State::two();
+        state.reserve(0xabc123, 3, &[0]);
+        state.own = vec![iscsi("iqn.2026-01.lab:host2")];
+        assert_eq!(
+            state.show(PLAIN),
+            format!(
+                "{HEAD}\
+Reservation  Exclusive Access (type 3): only the node registered with key 0xabc123 may read or
+             write.
+             The registration with key 0xabc123 holds it.
+{SUPPORTS}\
+2 registrations:
+     KEY       TARGET PORT  INITIATOR
+ *   0xabc123  1            iqn.2026-01.lab:host1,i,0x00023d000001
+   > 0x123abc  all          iqn.2026-01.lab:host2,i,0x00023d000002
+ * holds the reservation   > this host's own
+"
+            )
+        );
+    }
+
+    #[test]
+    fn colour_for_the_marked_alone() {
+        let mut state = State::two();
+        state.reserve(0xabc123, 1, &[0]);
+        state.own = vec![iscsi(HOST2)];
+        let style = Style {
+            colour: true,
+            ..PLAIN
+        };
+        let text = state.show(style);
+        let (_, rows) = text.split_once("INITIATOR\n").unwrap();
+        assert_eq!(
+            rows,
+            " \x1b[1;32m*\x1b[0m   \x1b[1;32m0xabc123\x1b[0m  1            iqn.2026-01.lab:host1,i,0x00023d000001
+   \x1b[1;36m>\x1b[0m 0x123abc  all          \x1b[1;36miqn.2026-01.lab:host2,i,0x00023d000002\x1b[0m
+ \x1b[1;32m*\x1b[0m holds the reservation   \x1b[1;36m>\x1b[0m this host's own
+"
+        );
+        assert!(!state.show(PLAIN).contains('\x1b'));
+    }
+
+    #[test]
+    fn the_legend_tells_why_there_is_no_mark() {
+        let legend = |state: &State| state.show(PLAIN).lines().last().unwrap().to_owned();
+        let mut state = State::two();
+        state.own = vec![iscsi("iqn.2026-01.lab:host3")];
+        assert_eq!(legend(&state), " > this host's own: none");
+        state.register(7, TargetPorts::Relative(0x1234), None);
+        assert_eq!(legend(&state), " > this host's own: not known");
+        assert!(
+            state
+                .show(PLAIN)
+                .contains("\n     0x7       4660         not told by the device\n")
+        );
+        state.own = vec![iscsi("iqn.2026-01.lab:host1")];
+        assert_eq!(legend(&state), " > this host's own");
+    }
+
+    #[test]
+    fn each_type_in_words() {
+        for (code, words) in [
+            (
+                1,
+                "Write Exclusive (type 1): every node may read, only the node registered with key\n             \
+                 0xabc123 may write.\n             The registration with key 0xabc123 holds it.",
+            ),
+            (
+                3,
+                "Exclusive Access (type 3): only the node registered with key 0xabc123 may read or\n             \
+                 write.\n             The registration with key 0xabc123 holds it.",
+            ),
+            (
+                5,
+                "Write Exclusive, registrants only (type 5): every node may read, only registered nodes\n             \
+                 may write.\n             The registration with key 0xabc123 holds it.",
+            ),
+            (
+                6,
+                "Exclusive Access, registrants only (type 6): only registered nodes may read or write.\n             \
+                 The registration with key 0xabc123 holds it.",
+            ),
+        ] {
+            let mut state = State::two();
+            state.reserve(0xabc123, code, &[0]);
+            assert_eq!(state.reservation_text(), words);
+        }
+    }
+
+    #[test]
+    fn all_registrants_hold_types_7_and_8() {
+        for (code, words) in [
+            (
+                7,
+                "Write Exclusive, all registrants (type 7): every node may read, only registered nodes\n             \
+                 may write.\n             Every registration holds it.",
+            ),
+            (
+                8,
+                "Exclusive Access, all registrants (type 8): only registered nodes may read or write.\n             \
+                 Every registration holds it.",
+            ),
+        ] {
+            let mut state = State::two();
+            state.reserve(0, code, &[0, 1]);
+            assert_eq!(state.reservation_text(), words);
+            let text = state.show(PLAIN);
+            assert!(text.contains("\n *   0xabc123  1 "), "{text}");
+            assert!(text.contains("\n *   0x123abc  all "), "{text}");
+        }
+        let mut state = State::two();
+        state.reserve(0xabc, 8, &[0, 1]);
+        assert!(state.reservation_text().ends_with(
+            "Every registration holds it. (The device names key 0xabc, which means nothing for this\n             type.)"
+        ));
+        let mut state = State::new();
+        state.reserve(0, 7, &[]);
+        assert!(
+            state
+                .reservation_text()
+                .ends_with("Every registration holds it, yet there is none.")
+        );
+    }
+
+    #[test]
+    fn types_and_scopes_that_are_not_known() {
+        for (scope_type, words) in [
+            (
+                0x04,
+                "Type 4, which is obsolete: what nodes may do is not known.",
+            ),
+            (
+                0x0b,
+                "Type 0xb, which no standard defines: what nodes may do is not known.",
+            ),
+            (
+                0x26,
+                "Exclusive Access, registrants only (type 6), with scope 2, obsolete: a part of the\n             \
+                 unit. On what it covers: only registered nodes may read or write.",
+            ),
+            (
+                0xf6,
+                "Exclusive Access, registrants only (type 6), with scope 0xf, which no standard defines.\n             \
+                 On what it covers: only registered nodes may read or write.",
+            ),
+        ] {
+            let mut state = State::two();
+            state.reserve(0x123abc, scope_type, &[1]);
+            assert_eq!(
+                state.reservation_text(),
+                format!("{words}\n             The registration with key 0x123abc holds it.")
+            );
+        }
+    }
+
+    #[test]
+    fn every_reservation_is_listed() {
+        let mut state = State::two();
+        state.reserve(0xabc123, 0x16, &[0]);
+        state.reserve(0x123abc, 0x06, &[1]);
+        let text = state.reservation_text();
+        assert_eq!(
+            text.matches("Exclusive Access, registrants only").count(),
+            2
+        );
+        assert!(text.contains("The registration with key 0xabc123 holds it.\n"));
+        assert!(text.ends_with("The registration with key 0x123abc holds it."));
+        assert!(!text.contains("other keys"));
+    }
+
+    #[test]
+    fn a_mark_where_none_should_be_is_told() {
+        let mut state = State::two();
+        state.reserve(0xabc123, 6, &[0, 1]);
+        assert!(state.reservation_text().ends_with(
+            "The registration with key 0xabc123 holds it. The device marks 1 with other keys as\n             \
+             holding it."
+        ));
+    }
+
+    #[test]
+    fn a_key_of_several_registrations() {
+        let holder = |holders: &[usize], key| {
+            let mut state = State::two();
+            state.register(0xabc123, TargetPorts::Relative(2), Some(iscsi(HOST1)));
+            state.reserve(key, 5, holders);
+            state
+                .reservation_text()
+                .lines()
+                .last()
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
+        assert_eq!(
+            holder(&[2], 0xabc123),
+            "Only one of the 2 registrations with key 0xabc123 holds it."
+        );
+        assert_eq!(
+            holder(&[0, 2], 0xabc123),
+            "The 2 registrations with key 0xabc123 hold it."
+        );
+        assert_eq!(
+            holder(&[], 0xabc123),
+            "Its holder has key 0xabc123, but no registration of it is marked so."
+        );
+        assert_eq!(
+            holder(&[], 0xdef),
+            "Its holder has key 0xdef, with which none is registered."
+        );
+        let mut state = State::two();
+        for _ in 0..2 {
+            state.register(0xabc123, TargetPorts::Relative(2), Some(iscsi(HOST1)));
+        }
+        state.reserve(0xabc123, 5, &[0, 3]);
+        assert!(
+            state
+                .reservation_text()
+                .ends_with("2 of the 3 registrations with key 0xabc123 hold it.")
+        );
+    }
+
+    #[test]
+    fn without_full_status_the_keys_alone() {
+        let mut state = State::two();
+        state.full_status = None;
+        state.own = vec![iscsi(HOST1)];
+        state.reserve(0x123abc, 5, &[]);
+        assert_eq!(
+            state.show(PLAIN),
+            format!(
+                "{HEAD}\
+Reservation  Write Exclusive, registrants only (type 5): every node may read, only registered nodes
+             may write.
+             The registration with key 0x123abc holds it.
+{SUPPORTS}\
+2 registrations. The device does not tell to whom the keys belong (READ FULL STATUS is not
+supported):
+     KEY
+     0xabc123
+ *   0x123abc
+ * holds the reservation
+"
+            )
+        );
+        state.reservation.reservations.clear();
+        assert!(state.show(PLAIN).ends_with("     0x123abc\n"));
+        state.keys.keys.clear();
+        assert!(state.show(PLAIN).ends_with("\n\nNo registrations.\n"));
+    }
+
+    #[test]
+    fn without_full_status_a_key_of_two_marks_none() {
+        let mut state = State::two();
+        state.full_status = None;
+        state.keys.keys.push(ReservationKey(0xabc123));
+        state.reserve(0xabc123, 5, &[]);
+        let text = state.show(PLAIN);
+        assert!(text.contains("Only one of the 2 registrations with key 0xabc123 holds it."));
+        assert!(!text.contains('*'), "{text}");
+        state.reservation.reservations.clear();
+        state.reserve(0xdef, 5, &[]);
+        let text = state.show(PLAIN);
+        assert!(text.contains("Its holder has key 0xdef, with which none is registered."));
+        state.reservation.reservations.clear();
+        state.reserve(0, 8, &[]);
+        assert_eq!(state.show(PLAIN).matches("\n *   0x").count(), 3);
+    }
+
+    #[test]
+    fn lists_that_differ_are_told() {
+        let mut state = State::two();
+        state.keys.keys.pop();
+        state.reservation.generation = 0x16;
+        let text = state.show(PLAIN);
+        assert!(text.contains("\n2 registrations, by READ FULL STATUS; READ KEYS lists 1:\n"));
+        assert!(text.contains(
+            "\nGeneration   0x15 with the keys, 0x16 with the reservation, 0x15 with the full status: it changed\n             \
+             meanwhile, what follows may not fit together\n"
+        ));
+        state.full_status = None;
+        assert!(
+            state.show(PLAIN).contains(
+                "\nGeneration   0x15 with the keys, 0x16 with the reservation: it changed"
+            )
+        );
+    }
+
+    #[test]
+    fn capabilities() {
+        let supports = |bytes: Option<[u8; 4]>| {
+            let data = bytes.map(|[a, b, c, d]| [0, 8, a, b, c, d, 0, 0]);
+            super::supports(
+                data.map(|data| Capabilities::parse(&data).unwrap())
+                    .as_ref(),
+            )
+        };
+        assert_eq!(
+            supports(None),
+            "The device does not tell (REPORT CAPABILITIES is not supported)."
+        );
+        for (bytes, text) in [
+            (
+                [0x81, 0x00, 0xea, 1],
+                "types not told; persist through power loss: yes, not active; all target ports: no; \
+                 specify initiator ports: no; replace lost reservation: yes",
+            ),
+            (
+                [0x04, 0x81, 0x2a, 0],
+                "types 1 3 5; persist through power loss: no, yet active; all target ports: yes; \
+                 specify initiator ports: no; replace lost reservation: no",
+            ),
+            (
+                [0x08, 0x80, 0, 0],
+                "none of the types; persist through power loss: no; all target ports: no; \
+                 specify initiator ports: yes; replace lost reservation: no",
+            ),
+            (
+                [0x01, 0x81, 0xc0, 1],
+                "types 6 7 8; persist through power loss: yes, active; all target ports: no; \
+                 specify initiator ports: no; replace lost reservation: no",
+            ),
+        ] {
+            assert_eq!(supports(Some(bytes)), text);
+        }
+    }
+
+    #[test]
+    fn missing_capabilities_in_the_table() {
+        let mut state = State::new();
+        state.capabilities = None;
+        assert!(state.show(PLAIN).contains(
+            "\nSupports     The device does not tell (REPORT CAPABILITIES is not supported).\n"
+        ));
+    }
+
+    #[test]
+    fn long_names_go_on_in_the_next_line() {
+        let mut state = State::new();
+        let name = format!("iqn.2026-01.lab:{}-end,i,0x00023d000001", "x".repeat(203));
+        state.register(u64::MAX, TargetPorts::Relative(1), Some(iscsi(&name)));
+        state.register(
+            1,
+            TargetPorts::Relative(2),
+            Some(TransportId::sas(0x5000_c501_05b3_2002)),
+        );
+        let text = state.show(PLAIN);
+        let (_, rows) = text.split_once("INITIATOR\n").unwrap();
+        let x = |count| "x".repeat(count);
+        let blanks = " ".repeat(38);
+        assert_eq!(
+            rows,
+            format!(
+                "     0xffffffffffffffff  1            iqn.2026-01.lab:{}\n{blanks}{}\n{blanks}{}\n{blanks}{}-end,i,0x00023d000001\n     \
+                 0x1                 2            sas,5000c50105b32002\n > this host's own: not known\n",
+                x(46),
+                x(62),
+                x(62),
+                x(33),
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_longer_than_any_name_is_cut_and_says_so() {
+        assert_eq!(shortened(&"a".repeat(260)), "a".repeat(260));
+        assert_eq!(
+            shortened(&format!(
+                "{}{}{}",
+                "a".repeat(100),
+                "b".repeat(61),
+                "c".repeat(100)
+            )),
+            format!("{}[61 more characters]{}", "a".repeat(100), "c".repeat(100))
+        );
+    }
+
+    #[test]
+    fn control_characters_never_come_through() {
+        let mut state = State::new();
+        state.inquiry.vendor = b"a\x1b[2J\n\xff".to_vec();
+        state.inquiry.product = Vec::new();
+        state.register(
+            1,
+            TargetPorts::All,
+            Some(TransportId::received(
+                b"\x05\0\0\x14iqn.\x1b[31mxxxxxxxxxxx",
+            )),
+        );
+        let text = state.show(PLAIN);
+        assert!(
+            text.contains("\nUnit         a.[2J.. 4.0 (disk)\n"),
+            "{text}"
+        );
+        assert!(text.contains("  all          05,00,00,14,69,71,6e,2e,1b,5b,33,31,6d,"));
+        let raw = state.show(Style {
+            shown: DeviceText::Raw,
+            ..PLAIN
+        });
+        assert!(
+            raw.contains("\nUnit         a.[2J.\u{fffd} 4.0 (disk)\n"),
+            "{raw}"
+        );
+    }
+
+    #[test]
+    fn inquiry_without_strings() {
+        let mut state = State::new();
+        state.inquiry = StandardInquiry::parse(&[0x15; 4]).unwrap();
+        assert!(
+            state
+                .show(PLAIN)
+                .contains("\nUnit         (device type 0x15)\n")
+        );
+    }
+
+    /// The same numbers each time, without much of an order.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn next(&mut self) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            self.0 >> 33
+        }
+
+        fn byte(&mut self) -> u8 {
+            self.next().to_le_bytes()[0]
+        }
+
+        fn bytes(&mut self, limit: u64) -> Vec<u8> {
+            let length = self.next() % (limit + 1);
+            (0..length).map(|_| self.byte()).collect()
+        }
+
+        fn id(&mut self) -> TransportId {
+            let mut bytes = [self.bytes(600), vec![self.byte()]].concat();
+            let printable = self.next() % 2 == 0;
+            for byte in bytes.iter_mut().skip(4) {
+                *byte = if printable { b'!' + *byte % 94 } else { *byte };
+            }
+            match self.next() % 3 {
+                0 => TransportId::received(&bytes),
+                1 => {
+                    let name: String = bytes
+                        .iter()
+                        .skip(4)
+                        .take(239)
+                        .map(|byte| char::from(b'a' + byte % 26))
+                        .collect();
+                    iscsi(&format!("iqn.{name}"))
+                }
+                _ => TransportId::received(&[&[0x45, 0, 2, 0x40], &bytes[..]].concat()),
+            }
+        }
+    }
+
+    #[test]
+    fn never_more_than_100_columns() {
+        let mut numbers = Numbers(1);
+        for round in 0..60 {
+            let mut state = State::new();
+            state.inquiry.vendor = numbers.bytes(8);
+            state.inquiry.product = numbers.bytes(16);
+            state.inquiry.revision = numbers.bytes(4);
+            let count = if round == 0 {
+                1000
+            } else {
+                numbers.next() % 12
+            };
+            for _ in 0..count {
+                let key = numbers.next() << (numbers.next() % 34);
+                let id = (numbers.next() % 4 > 0).then(|| numbers.id());
+                state.register(
+                    key,
+                    TargetPorts::Relative(u16::from(numbers.byte()) * 257),
+                    id.clone(),
+                );
+                if numbers.next() % 3 == 0 {
+                    state.own.extend(id);
+                }
+            }
+            for _ in 0..numbers.next() % 3 {
+                let holders: Vec<_> = (0..state.keys.keys.len()).step_by(2).collect();
+                let key = numbers.next() << 20;
+                state.reserve(key, numbers.byte(), &holders);
+            }
+            state.keys.generation = u32::from(numbers.byte());
+            if numbers.next() % 4 == 0 {
+                state.full_status = None;
+            }
+            let device = format!("/dev/{}", "\u{4e2d}é x/".repeat(round));
+            for (colour, shown) in [(false, DeviceText::Printable), (true, DeviceText::Raw)] {
+                let snapshot = Snapshot {
+                    device: &device,
+                    inquiry: &state.inquiry,
+                    keys: &state.keys,
+                    reservation: &state.reservation,
+                    full_status: state.full_status.as_ref(),
+                    capabilities: state.capabilities.as_ref(),
+                    own: &state.own,
+                };
+                let text = table(&snapshot, Style { colour, shown });
+                assert!(text.ends_with('\n'));
+                let text = [HOLDER_COLOUR, OWN_COLOUR, NO_COLOUR]
+                    .iter()
+                    .fold(text, |text, colour| text.replace(colour, ""));
+                for line in text.lines() {
+                    assert!(
+                        line.chars().map(columns).sum::<usize>() <= COLUMNS,
+                        "{line}"
+                    );
+                    assert!(!line.contains(char::is_control), "{line:?}");
+                    assert_eq!(line.trim_end(), line);
+                }
+                let keys = state.keys.keys.iter();
+                assert!(keys.clone().all(|key| text.contains(&format!(" {key}"))));
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_between_words_or_anywhere() {
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("ab cd ef", 5), ["ab cd", "ef"]);
+        assert_eq!(wrapped("ab cdefghijk l", 5), ["ab", "cdefg", "hijk", "l"]);
+        assert_eq!(wrapped("a\tb\u{7f}\u{9b}", 9), ["a.b.."]);
+        assert_eq!(
+            wrapped("\u{4e2d}\u{4e2d}\u{4e2d}", 5),
+            ["\u{4e2d}\u{4e2d}", "\u{4e2d}"]
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! PERSISTENT RESERVE OUT: sent, sent and read back, or shown and not sent.
+
+use super::device::{Device, Session};
+use super::question::ATTEMPTS;
+use crate::cli::request::{DEFAULT_ALLOCATION_LENGTH, Operation};
+use crate::error::{Error, Family};
+use crate::pr::effect::{self, State, Verdict};
+use crate::pr::prout::{PersistentReserveOut, ServiceAction};
+use crate::render::dry_run as shown;
+use crate::transport::Access;
+
+/// Sends the command. With `verify` its effect is read back.
+pub(super) fn change(
+    session: &Session<'_, '_>,
+    access: Access,
+    out: &PersistentReserveOut,
+    verify: bool,
+) -> Result<(), Error> {
+    let name = &session.task.device;
+    let mut device = if session.task.inquiry {
+        let mut device = Device::open(session, name, Access::ReadOnly, true)?;
+        device.show_inquiry()?;
+        match access {
+            Access::ReadOnly => device,
+            Access::ReadWrite => {
+                drop(device);
+                Device::open(session, name, access, false)?
+            }
+        }
+    } else {
+        Device::open(session, name, access, false)?
+    };
+    let (family, command, success) = match out.action {
+        ServiceAction::RegisterAndMove => (
+            Family::Move,
+            "PR out (register and move)".to_owned(),
+            "PR out (register and move): command successful".to_owned(),
+        ),
+        action => (
+            Family::Out,
+            format!("PR out ({})", action.name()),
+            format!("PR out: command ({}) successful", action.name()),
+        ),
+    };
+    let before = match verify {
+        true => Some(state(&mut device)?),
+        false => None,
+    };
+    let (cdb, list) = out.emit();
+    let result = device.change(cdb, &list)?;
+    result.map_err(|source| Error::Command {
+        command,
+        family,
+        source,
+    })?;
+    if session.task.verbosity > 0 {
+        (session.print)(&format!("{success}\n"));
+    }
+    let Some(before) = before else {
+        return Ok(());
+    };
+    // What is read to compare is not what was asked for, nor how it ended.
+    let completion = session.record.borrow().completion.clone();
+    let after = state(&mut device);
+    {
+        let mut record = session.record.borrow_mut();
+        record.cdb = Some(cdb);
+        record.completion = completion;
+        record.os_error = None;
+    }
+    let after = after.map_err(|error| Error::Disturbed(error.to_string()))?;
+    match effect::check(&before, out, &after) {
+        Verdict::Holds => Ok(()),
+        Verdict::Disturbed(doubt) => Err(Error::Disturbed(doubt.to_string())),
+        Verdict::Mismatch(mismatch) => Err(Error::NotVerified(mismatch.to_string())),
+    }
+}
+
+/// What is registered and reserved at one moment.
+fn state(device: &mut Device<'_, '_>) -> Result<State, Error> {
+    for _ in 0..ATTEMPTS {
+        let keys = device.read_keys()?;
+        let reservation = device.read_reservation()?;
+        if let Some(state) = State::new(&keys, &reservation) {
+            return Ok(state);
+        }
+    }
+    Err(Error::Unsteady)
+}
+
+/// Shows the command and sends nothing.
+pub(super) fn dry_run(session: &Session<'_, '_>, operation: &Operation) {
+    let text = match operation {
+        Operation::In {
+            action,
+            allocation_length,
+        } => {
+            let cdb = action.cdb(allocation_length.unwrap_or(DEFAULT_ALLOCATION_LENGTH));
+            session.record.borrow_mut().cdb = Some(cdb);
+            shown::prin(*action, cdb)
+        }
+        Operation::Out { out, .. } => {
+            let (cdb, list) = out.emit();
+            session.record.borrow_mut().cdb = Some(cdb);
+            shown::prout(out, cdb, &list, session.console.device_text())
+        }
+        Operation::DryRun(_) | Operation::Question(_) | Operation::Overview => String::new(),
+    };
+    session.console.put(text.as_bytes());
+}

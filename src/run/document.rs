@@ -1,0 +1,70 @@
+//! The JSON document about a run.
+
+use std::ffi::OsString;
+
+use super::device::Session;
+use crate::cli::request::{JsonOptions, Operation};
+use crate::error::Error;
+use crate::exit::ExitStatus;
+use crate::pr::prout::PersistentReserveOut;
+use crate::render::json::{self, Layout, Parts};
+use crate::transport::os_error_text;
+
+/// The document: what was asked for, what came back, how the run ends. `plain` is the plain text
+/// that it stands for.
+pub(super) fn document(
+    session: &Session<'_, '_>,
+    options: &JsonOptions,
+    argv: &[OsString],
+    plain: &[u8],
+    status: ExitStatus,
+    error: Option<&Error>,
+) -> String {
+    let record = session.record.borrow();
+    let out = out(&session.task.operation);
+    let emitted = out.map(PersistentReserveOut::emit);
+    let list = emitted.as_ref().map(|(_, list)| list.as_slice());
+    // Where the device could not be opened, what went well before is not the outcome.
+    let (completion, os_error) = match error {
+        Some(Error::Open { source, .. }) => {
+            let number = source.raw_os_error().unwrap_or_default();
+            (None, Some((number, os_error_text(source))))
+        }
+        _ => (record.completion.as_ref(), record.os_error.clone()),
+    };
+    let meaning = status.text().unwrap_or("No errors".into()).into_owned();
+    let words = || {
+        let words = argv.iter().map(|word| word.to_string_lossy().into_owned());
+        words.collect()
+    };
+    let parts = Parts {
+        argv: options.lead_in.then(words),
+        plain_text: options.plain_text.then_some(plain),
+        device: session.task.device.to_string_lossy().into_owned(),
+        inquiry: record.inquiry.as_ref(),
+        command: record.cdb,
+        parameter_list: out.zip(list),
+        parameter_data: record.parameter_data.as_ref(),
+        answer: record.answer,
+        completion,
+        os_error,
+        unit_attentions: &record.unit_attentions,
+        message: error.map(ToString::to_string),
+        exit_status: options.exit_status.then(|| (status.code(), meaning)),
+    };
+    let layout = match (options.pretty, options.packed) {
+        (true, _) => Layout::Pretty(options.indent),
+        (false, true) => Layout::Packed,
+        (false, false) => Layout::Line,
+    };
+    json::document(&parts, layout)
+}
+
+/// The PERSISTENT RESERVE OUT command that was asked for, if it was one.
+fn out(operation: &Operation) -> Option<&PersistentReserveOut> {
+    match operation {
+        Operation::Out { out, .. } => Some(out),
+        Operation::DryRun(operation) => out(operation),
+        _ => None,
+    }
+}

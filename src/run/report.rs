@@ -1,0 +1,105 @@
+//! What is said of what ended a run.
+
+use super::console::{Console, visible};
+use crate::cli::request::DEFAULT_ALLOCATION_LENGTH;
+use crate::cli::usage;
+use crate::error::{Error, Family};
+use crate::exit::ExitStatus;
+use crate::pr::prin::Malformed;
+
+/// Says on stderr what ended the run.
+pub(super) fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
+    let status = ExitStatus::from(error);
+    let say = |line: &str| console.err(format!("{line}\n").as_bytes());
+    match error {
+        Error::Usage(usage) => {
+            say(&usage.message);
+            if usage.show_usage {
+                console.err(usage::USAGE.as_bytes());
+            }
+            return;
+        }
+        Error::Open { .. }
+        | Error::Output(_)
+        | Error::Unsteady
+        | Error::NotVerified(_)
+        | Error::Disturbed(_) => {
+            say(&error.to_string());
+            if let Some(advice) = error.advice() {
+                say(advice);
+            }
+            return;
+        }
+        // The original says so on stdout, and scripts look for it there.
+        Error::Inquiry { .. } | Error::InquiryData { .. } => {
+            let mut line = format!("{error}\n");
+            if console.stdout_is_terminal {
+                line = visible(&line);
+            }
+            console.put(line.as_bytes());
+            if let Some(advice) = error.advice() {
+                say(advice);
+            }
+            return;
+        }
+        Error::Command {
+            command, family, ..
+        } => say(&format!(
+            "{command}: {}",
+            failure_text(status, *family, verbosity)
+        )),
+        Error::Malformed { source, advice, .. } => {
+            if let Malformed::CapabilitiesLength { .. } = source {
+                say("Unexpected response for PRIN Report Capabilities");
+            }
+            say(&error.to_string());
+            if let Some(advice) = advice {
+                say(advice);
+            }
+        }
+    }
+    if let (0, Some(text)) = (verbosity, status.text()) {
+        say(&format!("sg_persist failed: {text}"));
+    }
+    if let Some(advice) = error.advice() {
+        say(advice);
+    }
+}
+
+/// Why a command failed, in the words that the original has for the exit status.
+fn failure_text(status: ExitStatus, family: Family, verbosity: u8) -> String {
+    match (status, family) {
+        (ExitStatus::INVALID_OPCODE, _) => "command not supported".to_owned(),
+        (ExitStatus::ILLEGAL_REQUEST, Family::In) => {
+            "bad field in cdb or parameter list (perhaps unsupported service action)".to_owned()
+        }
+        (ExitStatus::ILLEGAL_REQUEST, _) => {
+            "bad field in cdb (perhaps unsupported service action)".to_owned()
+        }
+        (ExitStatus::INVALID_PARAMETER, Family::Out) => "bad field parameter list".to_owned(),
+        (ExitStatus::INVALID_PARAMETER, Family::Move) => "bad field in parameter list".to_owned(),
+        _ if verbosity == 0 => status.text().unwrap_or_default().into_owned(),
+        _ => status.long_text().unwrap_or_default(),
+    }
+}
+
+/// What to do about an answer that is cut, if anything can be done.
+pub(super) fn advice(source: &Malformed, given: bool, room: u16) -> Option<String> {
+    let needed = source.needed()?;
+    if needed > u64::from(u16::MAX) {
+        return Some(format!(
+            "No command can ask for more than {} bytes, so the whole list cannot be read",
+            u16::MAX
+        ));
+    }
+    if needed <= u64::from(room) {
+        return None;
+    }
+    Some(match given {
+        true if needed <= u64::from(DEFAULT_ALLOCATION_LENGTH) => format!(
+            "Ask for all of it with --alloc-length={needed:x} or --maxlen={needed}, or leave the option out"
+        ),
+        true => "Leave out --alloc-length and --maxlen to have all of it read".to_owned(),
+        false => "The list kept growing while it was read; try again".to_owned(),
+    })
+}

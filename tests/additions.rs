@@ -1,0 +1,504 @@
+//! The options that the original does not have: questions, retries, verified changes, what is
+//! shown and not sent, the overview, completions.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{
+    INQUIRY, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, Scene,
+    good, host, sense, sg_persist, status,
+};
+
+const NO_KEYS: &str = "00000002 00000000";
+const TWO_KEYS: &str = "00000002 00000010 0000000000abc123 0000000000123abc";
+const NO_RESERVATION: &str = "00000002 00000000";
+const HELD: &str = "00000002 00000010 0000000000abc123 00000000 00 05 0000";
+const HELD_BY_ALL: &str = "00000002 00000010 0000000000000000 00000000 00 07 0000";
+const REGISTER: &str = "5f000000000000001800";
+const REGISTER_LIST: &str = "0000000000000000 0000000000abc123 0000000000000000";
+
+/// A question is answered by the status alone.
+#[track_caller]
+fn answers(scene: Scene, expected: u8) {
+    scene.run().is(expected, "", "");
+}
+
+mod questions {
+    use super::*;
+
+    #[test]
+    fn has_key_compares_numbers() {
+        for (key, expected) in [("ABC123", 0), ("0x0000123abc", 0), ("abc12", 36), ("0", 36)] {
+            let scene = sg_persist(&format!("--has-key={key} /dev/sda"));
+            answers(scene.reads(READ_KEYS, good(TWO_KEYS)), expected);
+        }
+    }
+
+    #[test]
+    fn has_key_without_any() {
+        answers(
+            sg_persist("--has-key 1 /dev/sda").reads(READ_KEYS, good(NO_KEYS)),
+            36,
+        );
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_answered_is_neither_yes_nor_no() {
+        let ask = || sg_persist("--has-key=abc123 /dev/sda");
+        assert_eq!(ask().reads(READ_KEYS, host(1)).run().status, 35);
+        assert_eq!(
+            ask().reads(READ_KEYS, good(&TWO_KEYS[..30])).run().status,
+            97
+        );
+        assert_eq!(ask().reads(READ_KEYS, sense(6, 0x29, 0)).run().status, 6);
+        let opened = ask().fails_to_open(RO, 2).run();
+        assert_eq!((opened.status, &opened.stdout[..]), (52, ""));
+        assert!(opened.stderr.contains("No such file or directory"));
+    }
+
+    #[test]
+    fn holder_is() {
+        let ask = |key: &str, data| {
+            sg_persist(&format!("--holder-is={key} /dev/sda")).reads(READ_RESERVATION, good(data))
+        };
+        answers(ask("abc123", HELD), 0);
+        answers(ask("123abc", HELD), 36);
+        answers(ask("abc123", NO_RESERVATION), 36);
+    }
+
+    #[test]
+    fn every_registrant_holds_a_reservation_of_all_registrants() {
+        let ask = |key: &str| {
+            sg_persist(&format!("--holder-is={key} /dev/sda"))
+                .reads(READ_RESERVATION, good(HELD_BY_ALL))
+                .sends(READ_KEYS, good(TWO_KEYS))
+        };
+        answers(ask("123abc"), 0);
+        answers(ask("abc123"), 0);
+        answers(ask("0"), 36);
+    }
+
+    #[test]
+    fn holder_is_reads_again_what_changed_in_between() {
+        let newer = TWO_KEYS.replacen('2', "3", 1);
+        let held = HELD_BY_ALL.replacen('2', "3", 1);
+        let scene = sg_persist("--holder-is=abc123 /dev/sda")
+            .reads(READ_RESERVATION, good(HELD_BY_ALL))
+            .sends(READ_KEYS, good(&newer))
+            .sends(READ_RESERVATION, good(&held))
+            .sends(READ_KEYS, good(&newer));
+        answers(scene, 0);
+    }
+
+    #[test]
+    fn holder_is_gives_up_where_it_never_settles() {
+        let newer = TWO_KEYS.replacen('2', "3", 1);
+        let mut scene = sg_persist("--holder-is=abc123 /dev/sda").opens(RO);
+        for _ in 0..5 {
+            scene = scene
+                .sends(READ_RESERVATION, good(HELD_BY_ALL))
+                .sends(READ_KEYS, good(&newer));
+        }
+        scene.run().is(
+            99,
+            "",
+            "sg_persist: the registrations kept changing while they were read; try again\n",
+        );
+    }
+
+    #[test]
+    fn reserved() {
+        let ask = |option: &str, data| {
+            sg_persist(&format!("{option} /dev/sda")).reads(READ_RESERVATION, good(data))
+        };
+        answers(ask("--reserved", HELD), 0);
+        answers(ask("--reserved=5", HELD), 0);
+        answers(ask("--reserved=3", HELD), 36);
+        answers(ask("--reserved", NO_RESERVATION), 36);
+        answers(ask("--reserved=7", HELD_BY_ALL), 0);
+    }
+
+    #[test]
+    fn questions_go_alone() {
+        for line in [
+            "--has-key=1 --reserved",
+            "--has-key=1 -k",
+            "--reserved -o -C",
+            "--overview --holder-is=1",
+            "--has-key=1 --verify",
+            "--overview --json",
+        ] {
+            let ran = sg_persist(&format!("{line} /dev/sda")).run();
+            assert_eq!((ran.status, &ran.stdout[..]), (31, ""), "{line}");
+            ran.touched_nothing();
+        }
+    }
+
+    #[test]
+    fn keys_that_are_none_are_refused() {
+        for line in [
+            "--has-key=xyz",
+            "--holder-is=",
+            "--reserved=10",
+            "--reserved=x",
+        ] {
+            let ran = sg_persist(&format!("{line} /dev/sda")).run();
+            assert_eq!(ran.status, 1, "{line}");
+            assert!(ran.stderr.starts_with("bad argument to '--"), "{line}");
+            ran.touched_nothing();
+        }
+    }
+}
+
+mod retries {
+    use super::*;
+
+    #[test]
+    fn a_unit_attention_is_tried_again_as_often_as_asked() {
+        sg_persist("-n -k --ua-retries=2 /dev/sda")
+            .opens(RO)
+            .sends(READ_KEYS, sense(6, 0x29, 0))
+            .sends(READ_KEYS, sense(6, 0x2a, 5))
+            .sends(READ_KEYS, good(NO_KEYS))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x2, there are NO registered reservation keys\n",
+                "",
+            );
+    }
+
+    #[test]
+    fn the_last_unit_attention_counts() {
+        let ran = sg_persist("-n -k --ua-retries=1 /dev/sda")
+            .opens(RO)
+            .sends(READ_KEYS, sense(6, 0x29, 0))
+            .sends(READ_KEYS, sense(6, 0x2a, 5))
+            .run();
+        ran.is(
+            6,
+            "",
+            "\
+Persistent reservation in:
+Fixed format, current; Sense key: Unit Attention
+Additional sense: Registrations preempted
+PR in (Read keys): Unit attention
+sg_persist failed: Unit attention
+",
+        );
+    }
+
+    #[test]
+    fn a_retry_is_told_with_v() {
+        let ran = sg_persist("-n -o -G -S abc123 -v --ua-retries=1 /dev/sda")
+            .opens(RW)
+            .sends_out(REGISTER, REGISTER_LIST, sense(6, 0x29, 0))
+            .sends_out(REGISTER, REGISTER_LIST, good(""))
+            .run();
+        assert_eq!(ran.status, 0);
+        assert!(ran.stderr.contains("Sense key: Unit Attention\n"));
+        assert!(ran.stderr.contains("it is sent again\n"));
+    }
+
+    #[test]
+    fn nothing_else_is_tried_again() {
+        for answer in [
+            status(0x08),
+            status(0x18),
+            status(0x28),
+            sense(2, 4, 1),
+            host(3),
+        ] {
+            let ran = sg_persist("-n -k --ua-retries=9 /dev/sda")
+                .reads(READ_KEYS, answer)
+                .run();
+            assert_ne!(ran.status, 0);
+        }
+    }
+
+    #[test]
+    fn the_environment_says_how_often() {
+        let environment = |scene: Scene, text: &str| scene.ua_retries(text);
+        environment(sg_persist("-n -k /dev/sda"), "1")
+            .opens(RO)
+            .sends(READ_KEYS, sense(6, 0x29, 0))
+            .sends(READ_KEYS, good(NO_KEYS))
+            .run();
+        // The option says it closer.
+        let ran = environment(sg_persist("-n -k --ua-retries=0 /dev/sda"), "1")
+            .reads(READ_KEYS, sense(6, 0x29, 0))
+            .run();
+        assert_eq!(ran.status, 6);
+        let ran = environment(sg_persist("-n -k /dev/sda"), "many").run();
+        ran.is(
+            1,
+            "",
+            "SG_PERSIST_UA_RETRIES is set to something that is no number\n",
+        );
+        ran.touched_nothing();
+    }
+
+    #[test]
+    fn the_number_is_understood_whole() {
+        for number in ["x", "-1", "+1", "1x", "", "0x1", "4294967296"] {
+            let ran = sg_persist(&format!("--ua-retries={number} /dev/sda")).run();
+            assert_eq!(ran.status, 1, "{number}");
+        }
+    }
+}
+
+mod verified {
+    use super::*;
+
+    const BEFORE: &str = "00000002 00000008 0000000000123abc";
+    const AFTER: &str = "00000003 00000010 0000000000123abc 0000000000abc123";
+
+    fn register(before: &str, after: &str) -> Scene {
+        let none = |keys: &str| format!("{} 00000000", &keys[..8]);
+        sg_persist("-n -o -G -S abc123 --verify /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, good(before))
+            .sends(READ_RESERVATION, good(&none(before)))
+            .sends_out(REGISTER, REGISTER_LIST, good(""))
+            .sends(READ_KEYS, good(after))
+            .sends(READ_RESERVATION, good(&none(after)))
+    }
+
+    #[test]
+    fn an_effect_that_is_there() {
+        register(BEFORE, AFTER).run().is(0, "", "");
+    }
+
+    #[test]
+    fn an_effect_that_is_not_there() {
+        let ran = register(BEFORE, &BEFORE.replacen('2', "3", 1)).run();
+        assert_eq!((ran.status, &ran.stdout[..]), (37, ""));
+        assert!(
+            ran.stderr
+                .starts_with("sg_persist: accepted, but the effect is not there\n"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("0xabc123"), "{}", ran.stderr);
+    }
+
+    #[test]
+    fn an_effect_that_others_hide() {
+        let ran = register(BEFORE, &BEFORE.replacen('2', "9", 1)).run();
+        assert_eq!((ran.status, &ran.stdout[..]), (38, ""));
+        assert!(ran.stderr.contains("cannot be told"), "{}", ran.stderr);
+    }
+
+    #[test]
+    fn a_command_that_failed_is_not_verified() {
+        let ran = sg_persist("-n -o -G -S abc123 --verify /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, good(BEFORE))
+            .sends(READ_RESERVATION, good("00000002 00000000"))
+            .sends_out(REGISTER, REGISTER_LIST, status(0x18))
+            .run();
+        assert_eq!(ran.status, 24);
+    }
+
+    #[test]
+    fn an_accepted_change_that_cannot_be_read_back_is_not_a_failed_one() {
+        let ran = sg_persist("-n -o -G -S abc123 --verify /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, good(BEFORE))
+            .sends(READ_RESERVATION, good("00000002 00000000"))
+            .sends_out(REGISTER, REGISTER_LIST, good(""))
+            .sends(READ_KEYS, status(0x08))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (38, ""));
+        assert!(ran.stderr.contains("accepted, but"), "{}", ran.stderr);
+    }
+
+    #[test]
+    fn reading_has_no_effect_to_verify() {
+        let ran = sg_persist("-k --verify /dev/sda").run();
+        ran.is(
+            31,
+            "",
+            "--verify needs --out: only a change has an effect to read back\n",
+        );
+        ran.touched_nothing();
+    }
+}
+
+mod shown_and_not_sent {
+    use super::*;
+
+    #[test]
+    fn a_change() {
+        let ran = sg_persist("-o -R -T 3 -K abc123 --dry-run /dev/sda").run();
+        ran.is(
+            0,
+            "\
+Not sent: PERSISTENT RESERVE OUT, Reserve
+  CDB, 10 bytes:
+    5f 01 03 00 00 00 00 00  18 00
+    Scope: LU_SCOPE
+    Type: 3 (Exclusive Access)
+  Parameter list, 24 bytes:
+    00 00 00 00 00 ab c1 23  00 00 00 00 00 00 00 00
+    00 00 00 00 00 00 00 00
+    Reservation key: 0xabc123
+    Service action reservation key: 0x0
+    Specify initiator ports (SPEC_I_PT): 0
+    All target ports (ALL_TG_PT): 0
+    Activate persist through power loss (APTPL): 0
+",
+            "",
+        );
+        ran.touched_nothing();
+    }
+
+    #[test]
+    fn a_question_to_the_device() {
+        let ran = sg_persist("-s -l 40 --dry-run /dev/sda").run();
+        ran.is(
+            0,
+            "\
+Not sent: PERSISTENT RESERVE IN, Read full status
+  CDB, 10 bytes:
+    5e 03 00 00 00 00 00 00  40 00
+  Allocation length: 64 bytes
+",
+            "",
+        );
+        ran.touched_nothing();
+    }
+
+    #[test]
+    fn mistakes_are_mistakes_all_the_same() {
+        let ran = sg_persist("-o -M --dry-run /dev/sda").run();
+        assert_eq!(ran.status, 31);
+        let ran = sg_persist("-o -C --dry-run --verify /dev/sda").run();
+        assert_eq!(ran.status, 31);
+    }
+}
+
+mod overview {
+    use super::*;
+
+    const CAPABILITIES: &str = "0008 0d 81 ea 01 0000";
+    const FULL: &str = "00000002 00000060 \
+        0000000000abc123 00000000 01 05 00000000 0001 00000018 \
+        060000006001405000001001000000000000000000000000 \
+        0000000000123abc 00000000 00 00 00000000 0002 00000018 \
+        060000006001405000001002000000000000000000000000";
+
+    #[test]
+    fn one_consistent_look() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        for part in [
+            "/dev/sda",
+            "LIO-ORG d0 4.0",
+            "0xabc123",
+            "0x123abc",
+            "sas,6001405000001001",
+            "Write Exclusive, registrants only",
+        ] {
+            assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+        }
+        assert!(ran.stdout.lines().all(|line| line.len() <= 100));
+        assert!(!ran.stdout.contains('\x1b'));
+    }
+
+    #[test]
+    fn what_changes_in_between_is_read_again() {
+        let newer = |data: &str| data.replacen('2', "3", 1);
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(&newer(HELD)))
+            .sends(READ_FULL_STATUS, good(&newer(FULL)))
+            .sends(READ_KEYS, good(&newer(TWO_KEYS)))
+            .sends(READ_RESERVATION, good(&newer(HELD)))
+            .sends(READ_FULL_STATUS, good(&newer(FULL)))
+            .run();
+        assert_eq!(ran.status, 0);
+        assert!(ran.stdout.contains("0x3"), "{}", ran.stdout);
+    }
+
+    #[test]
+    fn what_the_device_does_not_support_is_left_out() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, sense(5, 0x24, 0))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, sense(5, 0x24, 0))
+            .run();
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains("0x123abc"), "{}", ran.stdout);
+    }
+
+    #[test]
+    fn a_failure_is_no_overview() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, host(1))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (35, ""));
+    }
+
+    #[test]
+    fn a_device_without_identity_is_not_asked() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, host(1))
+            .run();
+        assert_eq!(ran.status, 35);
+    }
+}
+
+mod about_itself {
+    use super::*;
+
+    #[test]
+    fn completions_know_every_option() {
+        for (shell, start) in [
+            ("bash", "_sg_persist()"),
+            ("zsh", "#compdef sg_persist"),
+            ("fish", "complete -c sg_persist"),
+        ] {
+            let ran = sg_persist(&format!("--completion={shell}")).run();
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert!(ran.stdout.contains(start), "{shell}");
+            for option in sg_persist::cli::options::Opt::all() {
+                let name = option.long_names().next().unwrap();
+                assert!(ran.stdout.contains(name), "{shell}: {name}");
+            }
+        }
+        let ran = sg_persist("--completion=csh").run();
+        assert_eq!(ran.status, 1);
+    }
+
+    #[test]
+    fn new_options_cannot_be_cut_short_to_old_ones() {
+        // --u is --unreg, --d is --device, --o is --out, --c is --clear, --res is --reserve.
+        let ran = sg_persist("-n --o --res --pro 1 --d /dev/sda")
+            .opens(RW)
+            .sends_out(
+                "5f010100000000001800",
+                "0000000000000000 0000000000000000 0000000000000000",
+                good(""),
+            )
+            .run();
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+    }
+}
