@@ -1,0 +1,35 @@
+//! Tools of the laboratory, run in its machines: a device that answers by script, and programs that put the one under
+//! test to the proof faster than a shell could.
+
+mod history;
+mod kill;
+mod model;
+mod program;
+mod race;
+mod random;
+mod rules;
+mod signal;
+mod tcmu;
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((tool, rest)) if tool == "tcmu" => tcmu::run(rest).map(|()| true),
+        Some((tool, rest)) if tool == "race" => race::run(rest),
+        Some((tool, rest)) if tool == "kill" => kill::run(rest),
+        _ => Err(io::Error::other("one of: tcmu, race, kill")),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // There is nobody else to tell.
+            let _ = writeln!(io::stderr(), "lab-tools: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
