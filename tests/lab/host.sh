@@ -8,6 +8,18 @@ root=$(cd "$lab/../.." && pwd -P)
 # Everything the laboratory makes is below this folder; removing it starts afresh.
 work=$root/target/lab
 
+# The kernel: that of this release of Debian, or with KERNEL=current a newer one. One folder and one initramfs for each.
+case ${KERNEL-} in
+'') kernel_suffix= ;;
+current) kernel_suffix=-current ;;
+*)
+    printf '%s: KERNEL is "current" or nothing\n' "${0##*/}" >&2
+    exit 1
+    ;;
+esac
+# shellcheck disable=SC2034
+kernel=$work/kernel$kernel_suffix initrd=$work/initrd$kernel_suffix
+
 # Where cargo puts the program, below its target directory.
 program_in_target=release/sg_persist
 

@@ -26,6 +26,13 @@ await() {
     return 1
 }
 
+# A message bus: administrators' programs for the target want to be found by others. (Needs dbus-daemon.)
+start_bus() {
+    [[ ! -e /run/dbus/pid ]] || return 0
+    mkdir -p /run/dbus
+    dbus-daemon --system --fork
+}
+
 # A new backing store of 16 MiB; sets $store to its folder. Each has its own serial number: it is known by that, to
 # the kernel's list of registrations that are to persist, too.
 make_store() {

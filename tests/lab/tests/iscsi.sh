@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Over iSCSI: PREEMPT AND ABORT, and TransportIDs that are names.
+# needs: iscsid:open-iscsi
 . "$lab/guest/iscsi.sh"
 
 prepare() {
@@ -53,13 +54,13 @@ test_full_status() {
     answers 0 "  PR generation=0x2
     Key=0xabc123
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       not reservation holder
       Transport Id of initiator:
         iSCSI world wide unique port id: $initiator1
     Key=0x123abc
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       not reservation holder
       Transport Id of initiator:
         iSCSI world wide unique port id: $initiator2" '' prin --read-full-status "$node1"
@@ -68,19 +69,19 @@ test_full_status() {
 test_register_move() {
     succeeds prout --register --param-sark=abc123 "$node1"
     succeeds prout --reserve --param-rk=abc123 --prout-type=5 "$node1"
-    succeeds prout --register-move --param-rk=abc123 --param-sark=123abd --relative-target-port=1 \
+    succeeds prout --register-move --param-rk=abc123 --param-sark=123abd "--relative-target-port=$relative" \
         "--transport-id=$initiator2" "$node1"
     # The reservation is the other one's, the registration of this one stays: the bit for the opposite was not given.
     answers 0 "  PR generation=0x2
     Key=0xabc123
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       not reservation holder
       Transport Id of initiator:
         iSCSI world wide unique port id: $initiator1
     Key=0x123abd
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       << Reservation holder >>
       scope: LU_SCOPE,  type: Write Exclusive, registrants only
       Transport Id of initiator:
@@ -93,12 +94,12 @@ test_register_move_to_a_name() {
     succeeds prout --register --param-sark=abc123 "$node1"
     succeeds prout --reserve --param-rk=abc123 --prout-type=5 "$node1"
     # Without session identifier: TransportID format 0.
-    succeeds prout --register-move --param-rk=abc123 --param-sark=123abd --param-unreg --relative-target-port=1 \
+    succeeds prout --register-move --param-rk=abc123 --param-sark=123abd --param-unreg "--relative-target-port=$relative" \
         "--transport-id=${initiator2%%,*}" "$node1"
     answers 0 "  PR generation=0x2
     Key=0x123abd
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       << Reservation holder >>
       scope: LU_SCOPE,  type: Write Exclusive, registrants only
       Transport Id of initiator:
@@ -110,13 +111,13 @@ test_transport_id() {
     answers 0 "  PR generation=0x2
     Key=0xabc123
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       not reservation holder
       Transport Id of initiator:
         iSCSI world wide unique port id: $initiator1
     Key=0xabc123
       All target ports bit clear
-      Relative port address: 0x1
+      Relative port address: 0x$relative
       not reservation holder
       Transport Id of initiator:
         iSCSI world wide unique port id: $initiator2" '' prin --read-full-status "$node1"
