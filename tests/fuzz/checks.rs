@@ -542,6 +542,13 @@ pub(crate) fn carried_out(completion: &Completion) -> bool {
 /// The data in of PERSISTENT RESERVE IN, if it is an answer and came whole.
 fn whole_answer(sent: &Sent) -> Option<&[u8]> {
     let data = sent.came()?;
+    // Zeros that come with sense data may be a buffer that nobody wrote to.
+    let completion = sent.result.as_ref().ok()?;
+    let sense =
+        completion.driver_status.0 & 0xf == 8 || matches!(completion.status.0 & 0x7e, 0x02 | 0x22);
+    if sense && data.iter().all(|&byte| byte == 0) {
+        return None;
+    }
     is_whole(sent.cdb[1], data).then_some(data)
 }
 

@@ -92,6 +92,7 @@ fuzz_target!(|input: &[u8]| {
             posixly_correct: flags & 0x01 != 0,
             in_readonly: flags & 0x02 != 0,
             show_invocation: flags & 0x04 != 0,
+            ..Environment::default()
         },
         text: (flags & 0x08 != 0).then(|| bytes.short().to_vec()),
         opens: (0..more >> 6).map(|_| bytes.error()).collect(),
