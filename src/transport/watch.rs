@@ -220,7 +220,10 @@ impl Shared {
         let Ok(signal) = Signal::try_from(number) else {
             return;
         };
-        if let Some(command) = self.at_device().as_ref() {
+        // Kept to the end: once it is said that the outcome is unknown, the main thread must not go
+        // on to tell it.
+        let at_device = self.at_device();
+        if let Some(command) = at_device.as_ref() {
             let clear = if command.shown { "\r\x1b[K" } else { "" };
             let device = self.device.display();
             let outcome = match command.changes {
@@ -235,6 +238,7 @@ impl Shared {
         let signals: SigSet = SIGNALS.into_iter().collect();
         let _ = signals.thread_unblock();
         let _ = raise(signal);
+        drop(at_device);
     }
 }
 
