@@ -20,8 +20,8 @@ esac
 # shellcheck disable=SC2034
 kernel=$work/kernel$kernel_suffix initrd=$work/initrd$kernel_suffix
 
-# Where cargo puts the program, below its target directory.
-program_in_target=release/sg_persist
+# Where cargo puts the program, below its target directory: .cargo/config.toml names the target, this machine's.
+program_in_target=x86_64-unknown-linux-gnu/release/sg_persist
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
