@@ -288,6 +288,7 @@ impl Expectation<'_> {
         self.forced_message();
         self.refused_read_only(found);
         self.raw_sense();
+        self.unit_code_behind_the_sense();
         self.in_progress();
         self.newer_texts();
         self.conflict_texts();
@@ -1135,6 +1136,23 @@ impl Expectation<'_> {
         }
         self.outcome.stderr.splice(from..from + rows, shown);
         self.explain("sense data is dumped as far as it came");
+    }
+
+    /// Byte 14 of sense data in fixed format whose length says that it ends with byte 13.
+    fn unit_code_behind_the_sense(&mut self) {
+        let Some(command) = last_command(&self.outcome) else {
+            return;
+        };
+        let code = match answer_to(&self.case, command).sense[..] {
+            [0x70 | 0x71, _, _, _, _, _, _, 6, _, _, _, _, _, _, code, ..] => code,
+            _ => return,
+        };
+        let line = format!("  Field replaceable unit code: {code}\n");
+        let shown = replace(&self.outcome.stderr, line.as_bytes(), b"");
+        if shown != self.outcome.stderr {
+            self.explain("nothing behind the sense data is told of");
+            self.outcome.stderr = shown;
+        }
     }
 
     /// A failed INQUIRY ends the run.
