@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::process::ExitCode;
 
 use crate::cli::request::UsageErrorKind;
 use crate::error::Error;
@@ -188,12 +187,6 @@ impl ExitStatus {
         };
         long.truncate(79);
         Some(long)
-    }
-}
-
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> Self {
-        Self::from(status.0)
     }
 }
 

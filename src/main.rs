@@ -1,19 +1,26 @@
 //! The command `sg_persist`: hands the process's own world to the library.
+#![no_main]
 
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
-use std::process::ExitCode;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
+use sg_persist::exit::ExitStatus;
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{Output, World, run};
 use sg_persist::transport::own_ports::{self, DeviceNumber};
 use sg_persist::transport::sgio::Kernel;
 use sg_persist::transport::watch::Watched;
+
+mod memory;
+mod start;
+
+#[global_allocator]
+static MEMORY: memory::OneBlock = memory::OneBlock;
 
 /// Standard input and the file system.
 struct Files;
@@ -46,14 +53,15 @@ fn own_ports(device: &Path) -> Vec<TransportId> {
     })
 }
 
-fn main() -> ExitCode {
-    let argv: Vec<OsString> = env::args_os().collect();
+/// A run with this command line, its program's name first, in the process's own world.
+fn run_here(argv: &[OsString]) -> ExitStatus {
     let variable = |name| env::var_os(name);
     let is_set = |name| variable(name).is_some();
     let stdout = io::stdout();
     let stderr = io::stderr();
+    let stderr_is_terminal = stderr.is_terminal();
     run(World {
-        argv: &argv,
+        argv,
         environment: Environment {
             posixly_correct: is_set("POSIXLY_CORRECT"),
             in_readonly: is_set("SG_PERSIST_IN_RDONLY"),
@@ -64,11 +72,10 @@ fn main() -> ExitCode {
         input: &mut Files,
         output: &mut Files,
         own_ports: &own_ports,
-        devices: &Watched::new(Kernel, stderr.is_terminal()),
+        devices: &Watched::new(Kernel, stderr_is_terminal),
         stdout: &mut stdout.lock(),
-        stdout_is_terminal: stdout.is_terminal(),
+        stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut stderr.lock(),
-        stderr_is_terminal: stderr.is_terminal(),
+        stderr_is_terminal,
     })
-    .into()
 }

@@ -12,9 +12,9 @@ use crate::cli::transport_ids::Input;
 use crate::cli::usage;
 use crate::error::Error;
 use crate::exit::ExitStatus;
-use crate::pr::prin;
+use crate::pr::prin::{self, ParameterData};
 use crate::pr::transport_id::TransportId;
-use crate::render::{hex, json, text, transport_id};
+use crate::render::{DeviceText, hex, json, text, transport_id};
 use crate::transport::{Access, Open};
 
 mod change;
@@ -45,8 +45,8 @@ pub struct World<'a> {
     pub own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
     /// Standard output.
     pub stdout: &'a mut dyn Write,
-    /// Whether standard output is a terminal.
-    pub stdout_is_terminal: bool,
+    /// Whether standard output is a terminal; asked where it matters only.
+    pub stdout_is_terminal: &'a dyn Fn() -> bool,
     /// Standard error.
     pub stderr: &'a mut dyn Write,
     /// Whether standard error is a terminal.
@@ -97,7 +97,6 @@ pub fn run(world: World<'_>) -> ExitStatus {
     }
     let (status, written) = match request {
         Ok(Request::Task(task)) => {
-            let colour = world.stdout_is_terminal && !world.environment.no_color;
             let session = Session {
                 task: &task,
                 devices: world.devices,
@@ -105,7 +104,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
                 print: &|text| console.err(text.as_bytes()),
                 introduced: Cell::new(false),
                 record: RefCell::new(Record::default()),
-                colour,
+                no_color: world.environment.no_color,
                 own_ports: world.own_ports,
             };
             perform(&session, world.argv, world.output)
@@ -267,7 +266,11 @@ fn read(
     match (parsed, task.hex) {
         (Ok(answer), count) => {
             if count == 0 {
-                let shown = console.device_text();
+                let shown = match answer {
+                    ParameterData::FullStatus(_) => console.device_text(),
+                    // There is no text from the device in it.
+                    _ => DeviceText::Raw,
+                };
                 console.put(&text::answer(&answer, task.verbosity, shown));
             } else {
                 console.put(hex::answer(action, count, &data).as_bytes());

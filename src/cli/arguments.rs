@@ -11,7 +11,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::{generate, shells};
 
-use super::options::{KEPT_ABBREVIATIONS, Opt, Value};
+use super::options::{self, KEPT_ABBREVIATIONS, Opt, Resolved, Value};
 use super::request::Shell;
 use super::{getopt, usage};
 
@@ -73,11 +73,14 @@ impl Arguments {
             .try_get_matches_from(words.iter().map(|word| guard_equals_signs(word)))
             .ok()?;
         let mut found: Vec<(usize, Occurrence)> = Vec::new();
-        for option in Opt::all() {
-            let Some(indices) = matches.indices_of(id(option)) else {
+        for id in matches.ids() {
+            let (Some(indices), Resolved::Option(_, option)) = (
+                matches.indices_of(id.as_str()),
+                options::resolve(id.as_str().as_bytes()),
+            ) else {
                 continue;
             };
-            let values = matches.get_raw(id(option)).into_iter().flatten();
+            let values = matches.get_raw(id.as_str()).into_iter().flatten();
             let occurrences = values.map(|value| Occurrence {
                 option,
                 value: unguard(value),
@@ -103,42 +106,45 @@ fn id(option: Opt) -> &'static str {
 }
 
 /// The options as clap knows them.
-///
-/// Flags carry the value that they have when given, and none by default: clap would parse and
-/// store a default for each of them in every run.
 fn command(options_first: bool) -> Command {
-    let mut command = Command::new("sg_persist")
+    Command::new("sg_persist")
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
-        .infer_long_args(true);
-    for option in Opt::all() {
-        let kept = KEPT_ABBREVIATIONS.into_iter();
-        let kept = kept.filter_map(|(name, other)| (other == option).then_some(name));
-        let mut arg = Arg::new(id(option))
-            .long(id(option))
-            .aliases(option.long_names().skip(1).chain(kept))
-            .action(ArgAction::Append)
-            .value_parser(ValueParser::os_string());
-        if let Some(letter) = option.letter() {
-            arg = arg.short(letter);
-        }
-        command = command.arg(match option.value() {
-            Value::Required => arg.num_args(1).allow_hyphen_values(true),
-            Value::Optional => arg
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value(""),
-            Value::None => arg.num_args(0).default_missing_value(""),
-        });
+        .infer_long_args(true)
+        .args(Opt::all().map(arg))
+        .arg(
+            Arg::new(OPERANDS)
+                .num_args(0..)
+                .action(ArgAction::Append)
+                .value_parser(ValueParser::os_string())
+                .trailing_var_arg(options_first),
+        )
+}
+
+/// An option as clap knows it.
+///
+/// Flags carry the value that they have when given, and none by default: clap would parse and
+/// store a default for each of them in every run.
+fn arg(option: Opt) -> Arg {
+    let mut names = option.long_names();
+    let name = names.next().unwrap_or_default();
+    let kept = KEPT_ABBREVIATIONS.iter();
+    let kept = kept.filter_map(|&(name, other)| (other == option).then_some(name));
+    let arg = Arg::new(name)
+        .long(name)
+        .aliases(names.chain(kept))
+        .short(option.letter())
+        .action(ArgAction::Append)
+        .value_parser(ValueParser::os_string());
+    match option.value() {
+        Value::Required => arg.num_args(1).allow_hyphen_values(true),
+        Value::Optional => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(""),
+        Value::None => arg.num_args(0).default_missing_value(""),
     }
-    command.arg(
-        Arg::new(OPERANDS)
-            .num_args(0..)
-            .action(ArgAction::Append)
-            .value_parser(ValueParser::os_string())
-            .trailing_var_arg(options_first),
-    )
 }
 
 /// The script with which `shell` completes command lines of this program.

@@ -105,7 +105,7 @@ pub enum Value {
 }
 
 /// Every option with its letter.
-const LETTERS: [(Opt, char); 34] = [
+static LETTERS: [(Opt, char); 34] = [
     (Opt::PreemptAbort, 'A'),
     (Opt::ReportCapabilities, 'c'),
     (Opt::Clear, 'C'),
@@ -143,7 +143,7 @@ const LETTERS: [(Opt, char); 34] = [
 ];
 
 /// The options that have no letter. The original knows none of them.
-const WITHOUT_LETTER: [Opt; 10] = [
+static WITHOUT_LETTER: [Opt; 10] = [
     Opt::Timeout,
     Opt::JsonSchema,
     Opt::HasKey,
@@ -160,7 +160,7 @@ const WITHOUT_LETTER: [Opt; 10] = [
 ///
 /// The order shows in the message about an ambiguous abbreviation, which lists the names that it
 /// could stand for.
-pub const LONG_NAMES: [(&str, Opt); 53] = [
+pub static LONG_NAMES: [(&str, Opt); 53] = [
     ("alloc-length", Opt::AllocLength),
     ("alloc_length", Opt::AllocLength),
     ("clear", Opt::Clear),
@@ -217,7 +217,7 @@ pub const LONG_NAMES: [(&str, Opt); 53] = [
 ];
 
 /// The long names that the original does not have.
-pub const NEW_LONG_NAMES: [(&str, Opt); 12] = [
+pub static NEW_LONG_NAMES: [(&str, Opt); 12] = [
     ("completion", Opt::Completion),
     ("dry-run", Opt::DryRun),
     ("has-key", Opt::HasKey),
@@ -234,7 +234,7 @@ pub const NEW_LONG_NAMES: [(&str, Opt); 12] = [
 
 /// Abbreviations of the original's names that could also stand for a new one. They mean what they
 /// always meant.
-pub const KEPT_ABBREVIATIONS: [(&str, Opt); 9] = [
+pub static KEPT_ABBREVIATIONS: [(&str, Opt); 9] = [
     ("c", Opt::Clear),
     ("d", Opt::Device),
     ("o", Opt::Out),
@@ -249,22 +249,22 @@ pub const KEPT_ABBREVIATIONS: [(&str, Opt); 9] = [
 impl Opt {
     /// All options: those with a letter in the order of their letters, then the others.
     pub fn all() -> impl Iterator<Item = Self> {
-        let with_letter = LETTERS.into_iter().map(|(option, _)| option);
-        with_letter.chain(WITHOUT_LETTER)
+        let with_letter = LETTERS.iter().map(|&(option, _)| option);
+        with_letter.chain(WITHOUT_LETTER.iter().copied())
     }
 
     /// The option that `letter` stands for.
     #[must_use]
     pub fn from_letter(letter: char) -> Option<Self> {
-        let mut letters = LETTERS.into_iter();
-        letters.find_map(|(option, other)| (other == letter).then_some(option))
+        let mut letters = LETTERS.iter();
+        letters.find_map(|&(option, other)| (other == letter).then_some(option))
     }
 
     /// The option's letter, if it has one.
     #[must_use]
     pub fn letter(self) -> Option<char> {
-        let mut letters = LETTERS.into_iter();
-        letters.find_map(|(other, letter)| (other == self).then_some(letter))
+        let mut letters = LETTERS.iter();
+        letters.find_map(|&(other, letter)| (other == self).then_some(letter))
     }
 
     /// Whether the option takes a value.
@@ -292,11 +292,8 @@ impl Opt {
 
     /// The option's long names, the one it goes by first.
     pub fn long_names(self) -> impl Iterator<Item = &'static str> {
-        LONG_NAMES
-            .into_iter()
-            .chain(NEW_LONG_NAMES)
-            .filter(move |&(_, other)| other == self)
-            .map(|(name, _)| name)
+        let names = LONG_NAMES.iter().chain(&NEW_LONG_NAMES);
+        names.filter_map(move |&(name, other)| (other == self).then_some(name))
     }
 }
 

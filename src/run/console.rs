@@ -21,7 +21,7 @@ pub(super) fn visible(text: &str) -> String {
 /// message that comes after it.
 pub(super) struct Console<'a> {
     streams: RefCell<Streams<'a>>,
-    pub(super) stdout_is_terminal: bool,
+    stdout_is_terminal: &'a dyn Fn() -> bool,
     stderr_is_terminal: bool,
 }
 
@@ -36,7 +36,7 @@ struct Streams<'a> {
 
 impl<'a> Console<'a> {
     pub(super) fn new(
-        (stdout, stdout_is_terminal): (&'a mut dyn Write, bool),
+        (stdout, stdout_is_terminal): (&'a mut dyn Write, &'a dyn Fn() -> bool),
         (stderr, stderr_is_terminal): (&'a mut dyn Write, bool),
     ) -> Self {
         let streams = Streams {
@@ -53,9 +53,13 @@ impl<'a> Console<'a> {
         }
     }
 
+    pub(super) fn stdout_is_terminal(&self) -> bool {
+        (self.stdout_is_terminal)()
+    }
+
     /// How text from a device may appear on standard output.
     pub(super) fn device_text(&self) -> DeviceText {
-        if self.stdout_is_terminal {
+        if self.stdout_is_terminal() {
             DeviceText::Printable
         } else {
             DeviceText::Raw
@@ -112,7 +116,7 @@ impl<'a> Console<'a> {
             return;
         }
         let mut streams = self.streams.borrow_mut();
-        if self.stdout_is_terminal {
+        if self.stdout_is_terminal() {
             streams.flush();
         }
         let _ = streams.stderr.write_all(text);

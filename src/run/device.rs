@@ -29,8 +29,8 @@ pub(super) struct Session<'a, 'c> {
     /// Whether `-vvvv` has told what it tells once.
     pub(super) introduced: Cell<bool>,
     pub(super) record: RefCell<Record>,
-    /// Whether colours may be used on standard output.
-    pub(super) colour: bool,
+    /// Whether nothing is to be coloured.
+    pub(super) no_color: bool,
     /// This host's own initiator ports, for a device.
     pub(super) own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
 }

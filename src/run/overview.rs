@@ -36,7 +36,7 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Result<(), 
                 own: &own,
             },
             Style {
-                colour: session.colour,
+                colour: !session.no_color && session.console.stdout_is_terminal(),
                 shown: DeviceText::Printable,
             },
         );

@@ -33,7 +33,7 @@ pub(super) fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
         // The original says so on stdout, and scripts look for it there.
         Error::Inquiry { .. } | Error::InquiryData { .. } => {
             let mut line = format!("{error}\n");
-            if console.stdout_is_terminal {
+            if console.stdout_is_terminal() {
                 line = visible(&line);
             }
             console.put(line.as_bytes());

@@ -4,8 +4,9 @@
 //! terminal what is being waited for, and says, when a signal is about to end the program, that
 //! nobody knows what became of the command.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::write;
 
 use super::{Access, Command, Completion, Data, Node, Open, Transport};
 
@@ -25,11 +27,12 @@ const SIGNALS: [Signal; 4] = [
     Signal::SIGQUIT,
     Signal::SIGTERM,
 ];
+
 /// The signals of [`SIGNALS`] that would end the program. One that it was told to ignore (nohup)
 /// must stay ignored: blocked, it would come out of the signalfd all the same.
 fn deadly() -> io::Result<SigSet> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let ignored = ignored_signals(&status).ok_or(io::ErrorKind::InvalidData)?;
+    let status = BufReader::new(File::open("/proc/self/status")?);
+    let ignored = ignored_signals(status).ok_or(io::ErrorKind::InvalidData)?;
     let is_ignored = |signal: &Signal| ignored >> (*signal as u32 - 1) & 1 == 1;
     Ok(SIGNALS
         .into_iter()
@@ -38,13 +41,14 @@ fn deadly() -> io::Result<SigSet> {
 }
 
 /// The mask of ignored signals in `/proc/PID/status`, the lowest bit for signal 1.
-fn ignored_signals(status: &str) -> Option<u64> {
-    let mask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))?;
-    u64::from_str_radix(mask.trim(), 16).ok()
+fn ignored_signals(status: impl BufRead) -> Option<u64> {
+    let mut lines = status.lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("SigIgn:"))?;
+    u64::from_str_radix(line["SigIgn:".len()..].trim(), 16).ok()
 }
 
+/// Bytes of stack for the thread, which does not do more than to put a line together.
+const STACK: usize = 64 * 1024;
 /// How long a command may take before a person is told.
 const PATIENCE: u16 = 1000;
 
@@ -66,7 +70,7 @@ impl<O> Watched<O> {
 impl<O: Open> Open for Watched<O> {
     fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>> {
         Ok(Box::new(Watch {
-            inner: self.inner.open(device, access)?,
+            inner: ManuallyDrop::new(self.inner.open(device, access)?),
             device: device.to_owned(),
             terminal: self.terminal,
             state: None,
@@ -89,12 +93,12 @@ struct AtDevice {
 struct Shared {
     device: PathBuf,
     terminal: bool,
-    stderr: File,
     at_device: Mutex<Option<AtDevice>>,
 }
 
 struct Watch {
-    inner: Box<dyn Transport>,
+    /// Stays open until the process ends, which is soon: the kernel closes it then.
+    inner: ManuallyDrop<Box<dyn Transport>>,
     device: PathBuf,
     terminal: bool,
     state: Option<Arc<Shared>>,
@@ -128,7 +132,7 @@ impl Transport for Watch {
             .take()
             .is_some_and(|command| command.shown)
         {
-            state.say("\r\x1b[K");
+            Shared::say("\r\x1b[K");
         }
         result
     }
@@ -148,7 +152,6 @@ impl Shared {
         let shared = Arc::new(Self {
             device: device.to_owned(),
             terminal,
-            stderr: io::stderr().as_fd().try_clone_to_owned()?.into(),
             at_device: Mutex::new(None),
         });
         let signals = deadly()?;
@@ -156,7 +159,9 @@ impl Shared {
         // The new thread starts with this thread's mask: no moment is left unwatched.
         signals.thread_block()?;
         let for_thread = Arc::clone(&shared);
-        let started = thread::Builder::new().spawn(move || for_thread.run(&signal_fd));
+        let started = thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(move || for_thread.run(&signal_fd));
         match started {
             Ok(_) => Ok(shared),
             Err(error) => {
@@ -172,9 +177,10 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn say(&self, text: &str) {
-        // There is nobody else to tell.
-        let _ = (&self.stderr).write_all(text.as_bytes());
+    fn say(text: &str) {
+        // Past the lock of standard error, which the main thread holds. Where writing fails there
+        // is nobody else to tell.
+        let _ = write(io::stderr(), text.as_bytes());
     }
 
     fn run(&self, signal_fd: &SignalFd) {
@@ -204,7 +210,7 @@ impl Shared {
         }
         command.shown = true;
         let left = command.timeout.saturating_sub(waited).as_secs();
-        self.say(&format!(
+        Self::say(&format!(
             "\r\x1b[Ksg_persist: {} is waiting for {}, at most {left} s more",
             command.name,
             self.device.display()
@@ -230,7 +236,7 @@ impl Shared {
                 true => "its outcome is unknown: read the keys and the reservation to see",
                 false => "there is no answer",
             };
-            self.say(&format!(
+            Self::say(&format!(
                 "{clear}sg_persist: {signal} while a command ({}) was at {device}; {outcome}\n",
                 command.name
             ));
@@ -249,8 +255,8 @@ mod tests {
     #[test]
     fn ignored_signals_are_read_from_the_status() {
         let status = "Name:\tsh\nSigBlk:\t0000000000000004\nSigIgn:\t0000000000001001\n";
-        assert_eq!(ignored_signals(status), Some(0x1001));
-        assert_eq!(ignored_signals("Name:\tsh\n"), None);
-        assert_eq!(ignored_signals("SigIgn:\txyz\n"), None);
+        assert_eq!(ignored_signals(status.as_bytes()), Some(0x1001));
+        assert_eq!(ignored_signals(&b"Name:\tsh\n"[..]), None);
+        assert_eq!(ignored_signals(&b"SigIgn:\txyz\n"[..]), None);
     }
 }

@@ -394,7 +394,7 @@ impl Scene {
             output: &mut output,
             own_ports: &|_| Vec::new(),
             stdout: &mut stdout,
-            stdout_is_terminal: self.terminals.0,
+            stdout_is_terminal: &|| self.terminals.0,
             stderr: &mut stderr,
             stderr_is_terminal: self.terminals.1,
         });

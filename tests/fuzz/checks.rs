@@ -311,7 +311,7 @@ pub(crate) fn play(scene: &Scene) -> u8 {
         output: &mut Nowhere,
         own_ports: &|_| Vec::new(),
         stdout: &mut stdout,
-        stdout_is_terminal: scene.stdout_is_terminal,
+        stdout_is_terminal: &|| scene.stdout_is_terminal,
         stderr: &mut stderr,
         stderr_is_terminal: scene.stderr_is_terminal,
     })

@@ -1,0 +1,110 @@
+//! Memory for a process that lives for milliseconds: taken from one block in order, and never given
+//! back.
+//!
+//! A run takes some tens of kilobytes in some hundreds of pieces, most of them for clap's view of
+//! the options. Keeping account of them for reuse would cost more instructions than all else that
+//! the run does, and three system calls. What does not fit the block comes from the C library.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::UnsafeCell;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes in the block. It costs address space; only what is used becomes memory.
+const SIZE: usize = 512 * 1024;
+/// No piece has to start at a multiple of more bytes than the block does.
+const ALIGNMENT: usize = 4096;
+
+/// The block, all zeros at first.
+#[repr(C, align(4096))]
+struct Block(UnsafeCell<[u8; SIZE]>);
+
+// SAFETY: no reference to the bytes is ever made; each piece of them goes to one owner.
+unsafe impl Sync for Block {}
+
+static BLOCK: Block = Block(UnsafeCell::new([0; SIZE]));
+/// Where in the block the pieces end that have been taken.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// The allocator.
+#[derive(Debug)]
+pub(crate) struct OneBlock;
+
+/// The first byte of the block.
+fn first() -> *mut u8 {
+    BLOCK.0.get().cast()
+}
+
+/// Where in the block `pointer` is; `None` when it is elsewhere.
+fn position(pointer: *mut u8) -> Option<usize> {
+    let position = pointer.addr().checked_sub(first().addr())?;
+    (position < SIZE).then_some(position)
+}
+
+/// Takes a piece; `None` when it does not fit.
+fn take(layout: Layout) -> Option<*mut u8> {
+    if layout.align() > ALIGNMENT {
+        return None;
+    }
+    let mut start = 0;
+    TAKEN
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            start = taken.next_multiple_of(layout.align());
+            start.checked_add(layout.size()).filter(|&end| end <= SIZE)
+        })
+        .ok()?;
+    Some(first().wrapping_add(start))
+}
+
+// SAFETY: pieces of the block do not overlap, for each begins where the one before it ended, or
+// behind; they begin at a multiple of their alignment, for the block begins at one of every
+// alignment that is served from it, and they end within it. All others are the system's, whose
+// contract is this one.
+unsafe impl GlobalAlloc for OneBlock {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises about `layout` are those that System asks for.
+        take(layout).unwrap_or_else(|| unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // Nobody has written to a piece of the block before it is taken.
+        // SAFETY: the caller's promises about `layout` are those that System asks for.
+        take(layout).unwrap_or_else(|| unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if position(pointer).is_none() {
+            // SAFETY: what is not in the block came from System with this layout.
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Some(start) = position(pointer) else {
+            // SAFETY: what is not in the block came from System with this layout; the caller's
+            // promises about `size` are those that System asks for.
+            return unsafe { System.realloc(pointer, layout, size) };
+        };
+        // The last piece grows where it is.
+        let (end, new_end) = (start + layout.size(), start.saturating_add(size));
+        let grown = size >= layout.size()
+            && new_end <= SIZE
+            && TAKEN
+                .compare_exchange(end, new_end, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if grown || size <= layout.size() {
+            return pointer;
+        }
+        // SAFETY: the caller promises that `size` is not 0 and, rounded up to the alignment, fits
+        // an isize.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        // SAFETY: the layout's size is not 0.
+        let new = unsafe { self.alloc(new_layout) };
+        if !new.is_null() {
+            // SAFETY: the old piece has `layout.size()` bytes and the new one more; they are two.
+            unsafe { ptr::copy_nonoverlapping(pointer, new, layout.size()) };
+        }
+        new
+    }
+}
