@@ -59,7 +59,9 @@ fn run_here(argv: &[OsString]) -> ExitStatus {
     let is_set = |name| variable(name).is_some();
     let stdout = io::stdout();
     let stderr = io::stderr();
-    let stderr_is_terminal = stderr.is_terminal();
+    // A line that cannot be taken back is not for passing news.
+    let takes_lines_back = variable("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
+    let shows_progress = takes_lines_back && stderr.is_terminal();
     run(World {
         argv,
         environment: Environment {
@@ -72,10 +74,10 @@ fn run_here(argv: &[OsString]) -> ExitStatus {
         input: &mut Files,
         output: &mut Files,
         own_ports: &own_ports,
-        devices: &Watched::new(Kernel, stderr_is_terminal),
+        devices: &Watched::new(Kernel, shows_progress),
         stdout: &mut stdout.lock(),
         stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut stderr.lock(),
-        stderr_is_terminal,
+        stderr_is_terminal: &|| stderr.is_terminal(),
     })
 }

@@ -49,8 +49,8 @@ pub struct World<'a> {
     pub stdout_is_terminal: &'a dyn Fn() -> bool,
     /// Standard error.
     pub stderr: &'a mut dyn Write,
-    /// Whether standard error is a terminal.
-    pub stderr_is_terminal: bool,
+    /// Whether standard error is a terminal; asked where it matters only.
+    pub stderr_is_terminal: &'a dyn Fn() -> bool,
 }
 
 /// Files to write.

@@ -22,7 +22,7 @@ pub(super) fn visible(text: &str) -> String {
 pub(super) struct Console<'a> {
     streams: RefCell<Streams<'a>>,
     stdout_is_terminal: &'a dyn Fn() -> bool,
-    stderr_is_terminal: bool,
+    stderr_is_terminal: &'a dyn Fn() -> bool,
 }
 
 struct Streams<'a> {
@@ -37,7 +37,7 @@ struct Streams<'a> {
 impl<'a> Console<'a> {
     pub(super) fn new(
         (stdout, stdout_is_terminal): (&'a mut dyn Write, &'a dyn Fn() -> bool),
-        (stderr, stderr_is_terminal): (&'a mut dyn Write, bool),
+        (stderr, stderr_is_terminal): (&'a mut dyn Write, &'a dyn Fn() -> bool),
     ) -> Self {
         let streams = Streams {
             kept: Vec::new(),
@@ -90,7 +90,7 @@ impl<'a> Console<'a> {
     /// Writes whole lines to standard error. On a terminal no control character of what a person
     /// or a file named gets through.
     pub(super) fn err(&self, text: &[u8]) {
-        if !self.stderr_is_terminal {
+        if !(self.stderr_is_terminal)() {
             return self.err_as_is(text);
         }
         self.err_as_is(visible(&String::from_utf8_lossy(text)).as_bytes());
@@ -98,7 +98,7 @@ impl<'a> Console<'a> {
 
     /// The same for lines with text from a device in them.
     pub(super) fn err_from_device(&self, text: &[u8]) {
-        if !self.stderr_is_terminal {
+        if !(self.stderr_is_terminal)() {
             return self.err_as_is(text);
         }
         for line in text.split_inclusive(|&byte| byte == b'\n') {

@@ -56,7 +56,7 @@ const PATIENCE: u16 = 1000;
 #[derive(Debug)]
 pub struct Watched<O> {
     inner: O,
-    /// Whether a person looks at standard error.
+    /// Whether standard error is a terminal that can take a line back.
     terminal: bool,
 }
 

@@ -396,7 +396,7 @@ impl Scene {
             stdout: &mut stdout,
             stdout_is_terminal: &|| self.terminals.0,
             stderr: &mut stderr,
-            stderr_is_terminal: self.terminals.1,
+            stderr_is_terminal: &|| self.terminals.1,
         });
         let stage = stage.take();
         assert!(

@@ -313,7 +313,7 @@ pub(crate) fn play(scene: &Scene) -> u8 {
         stdout: &mut stdout,
         stdout_is_terminal: &|| scene.stdout_is_terminal,
         stderr: &mut stderr,
-        stderr_is_terminal: scene.stderr_is_terminal,
+        stderr_is_terminal: &|| scene.stderr_is_terminal,
     })
     .code();
     let sent = log.borrow();

@@ -463,6 +463,30 @@ sg_persist failed: Transport error' prout --timeout=1 -C -K 1 "$generic"
     answers 0 '  PR generation=0x7, there are NO registered reservation keys' '' prin --timeout=20 -k "$generic"
 }
 
+# What a terminal of this TERM gets from READ KEYS while the answer takes so many milliseconds: on_terminal TERM MILLISECONDS
+on_terminal() {
+    mkdir -p /dev/pts
+    mountpoint -q /dev/pts || mount -t devpts devpts /dev/pts
+    answer_by "5e wait $2 keys 0"
+    TERM=$1 script --quiet --return --command "sg_persist -n -k --timeout=20 $generic" /dev/null </dev/null >/run/out ||
+        fail "status $?"
+}
+
+test_a_long_wait_shows_on_a_terminal() {
+    local answer=$'  PR generation=0x7, there are NO registered reservation keys\r'
+    on_terminal vt100 2500
+    local shown=$'\r\e[Ksg_persist: Persistent reservation in is waiting for '$generic
+    [[ $(head -n 1 /run/out) = "$shown, at most 1"?" s more"*$'\r\e[K'"$answer" ]] || fail "$(cat -v /run/out)"
+    for terminal in '' dumb; do
+        on_terminal "$terminal" 1500
+        same "TERM=$terminal" "$answer" /run/out || exit 1
+    done
+    on_terminal vt100 0
+    same 'at once' "$answer" /run/out || exit 1
+    answer_by '5e wait 1500 keys 0'
+    TERM=vt100 answers 0 "${answer%?}" '' prin -k --timeout=20 "$generic"
+}
+
 # A program at the device, and a signal for it: interrupted SIGNAL COMMAND...; sets $status.
 interrupted() {
     local signal=$1
