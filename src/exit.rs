@@ -251,7 +251,7 @@ impl From<&CommandError> for ExitStatus {
                 ScsiStatus::TASK_ABORTED => Self::TASK_ABORTED,
                 _ => Self::OTHER,
             },
-            CommandError::Residual { .. } => Self::MALFORMED,
+            CommandError::Malformed(_) | CommandError::Residual { .. } => Self::MALFORMED,
         }
     }
 }

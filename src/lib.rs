@@ -7,7 +7,8 @@
 //!
 //! - [`cli`]: the command line, parsed and judged;
 //! - [`pr`]: the commands, their parameter data and parameter lists, and on [`scsi`]: what all
-//!   SCSI commands share; both are pure functions over bytes;
+//!   SCSI commands share, with [`nvme`] beside them: the same of NVM Express; all three are pure
+//!   functions over bytes;
 //! - [`transport`]: the way to the device server and back;
 //! - [`render`]: answers and failures in words;
 //! - [`error`] and [`exit`]: what can end a run, and the exit status for it.
@@ -19,6 +20,7 @@
 pub mod cli;
 pub mod error;
 pub mod exit;
+pub mod nvme;
 pub mod pr;
 pub mod render;
 pub mod run;

@@ -42,8 +42,8 @@ use crate::pr::prout::PersistentReserveOut;
 use crate::scsi::bytes::Truncated;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
-use crate::transport::sgio::SgIo;
-use crate::transport::{Access, Command, CommandError, Data, Transport};
+use crate::transport::sgio::Kernel;
+use crate::transport::{Access, Command, CommandError, Data, Open as _, Transport};
 
 /// Bytes of room for an answer, before it is known how long it is.
 const ROOM: u16 = 8192;
@@ -79,13 +79,14 @@ impl std::fmt::Debug for LogicalUnit {
 }
 
 impl LogicalUnit {
-    /// Opens the device node `device`. Reading takes [`Access::ReadOnly`] where the process has
-    /// CAP_SYS_RAWIO; changing takes [`Access::ReadWrite`].
+    /// Opens the device node `device` of a SCSI device or an NVMe namespace. Reading takes
+    /// [`Access::ReadOnly`], on a SCSI device where the process has CAP_SYS_RAWIO; changing takes
+    /// [`Access::ReadWrite`].
     ///
     /// # Errors
     /// What the operating system says.
     pub fn open(device: &Path, access: Access) -> io::Result<Self> {
-        Ok(Self::new(Box::new(SgIo::open(device, access)?)))
+        Ok(Self::new(Kernel.open(device, access)?))
     }
 
     /// A logical unit at the end of `transport`.

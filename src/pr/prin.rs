@@ -38,6 +38,18 @@ impl ServiceAction {
         }
     }
 
+    /// The service action with this code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::ReadKeys,
+            1 => Self::ReadReservation,
+            2 => Self::ReportCapabilities,
+            3 => Self::ReadFullStatus,
+            _ => return None,
+        })
+    }
+
     /// The service action's name in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -399,19 +411,37 @@ impl TypeMask {
         ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
     ];
 
-    /// Whether `reservation_type` is supported; `false` for a type that has no bit.
-    #[must_use]
-    pub const fn supports(self, reservation_type: ReservationType) -> bool {
-        let (byte, bit) = match reservation_type {
+    /// The byte and the bit of a type; `None` for a type that has none.
+    const fn position(reservation_type: ReservationType) -> Option<(usize, u8)> {
+        Some(match reservation_type {
             ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS => (0, 7),
             ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY => (0, 6),
             ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY => (0, 5),
             ReservationType::EXCLUSIVE_ACCESS => (0, 3),
             ReservationType::WRITE_EXCLUSIVE => (0, 1),
             ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS => (1, 0),
-            _ => return false,
-        };
-        self.bits[byte] >> bit & 1 == 1
+            _ => return None,
+        })
+    }
+
+    /// Whether `reservation_type` is supported; `false` for a type that has no bit.
+    #[must_use]
+    pub const fn supports(self, reservation_type: ReservationType) -> bool {
+        match Self::position(reservation_type) {
+            Some((byte, bit)) => self.bits[byte] >> bit & 1 == 1,
+            None => false,
+        }
+    }
+}
+
+impl FromIterator<ReservationType> for TypeMask {
+    /// The mask in which these types are supported.
+    fn from_iter<I: IntoIterator<Item = ReservationType>>(types: I) -> Self {
+        let mut mask = Self::default();
+        for (byte, bit) in types.into_iter().filter_map(Self::position) {
+            mask.bits[byte] |= 1 << bit;
+        }
+        mask
     }
 }
 

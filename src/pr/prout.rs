@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::transport_id::TransportId;
 use super::{ReservationKey, ReservationType, Scope};
+use crate::scsi::bytes::Reader;
 use crate::scsi::cdb::Cdb;
 
 /// What the device server is to do.
@@ -46,6 +47,23 @@ impl ServiceAction {
         }
     }
 
+    /// The service action with this code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Register,
+            1 => Self::Reserve,
+            2 => Self::Release,
+            3 => Self::Clear,
+            4 => Self::Preempt,
+            5 => Self::PreemptAndAbort,
+            6 => Self::RegisterAndIgnoreExistingKey,
+            7 => Self::RegisterAndMove,
+            8 => Self::ReplaceLostReservation,
+            _ => return None,
+        })
+    }
+
     /// The service action's name in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -84,6 +102,17 @@ pub struct TooLong(pub usize);
 impl TransportIds {
     /// Bytes before the first TransportID in the longer of the two parameter lists.
     const BEFORE: usize = 28;
+
+    /// Reads TransportIDs one after the other, up to the last of `bytes`.
+    fn parse(mut bytes: &[u8]) -> Result<Self, InvalidOut> {
+        let mut ids = Vec::new();
+        while !bytes.is_empty() {
+            let (id, rest) = TransportId::take(bytes).ok_or(InvalidOut::TransportIds)?;
+            ids.push(id);
+            bytes = rest;
+        }
+        Self::try_from(ids).map_err(|_| InvalidOut::TransportIds)
+    }
 
     /// The TransportIDs one after the other.
     fn bytes(&self) -> Vec<u8> {
@@ -140,6 +169,23 @@ pub struct PersistentReserveOut {
     pub transport_ids: TransportIds,
 }
 
+/// Why bytes are no PERSISTENT RESERVE OUT command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidOut {
+    /// It is another command.
+    #[error("it is not a PERSISTENT RESERVE OUT command")]
+    Command,
+    /// The SERVICE ACTION is reserved.
+    #[error("service action {0:#x} is not defined")]
+    ServiceAction(u8),
+    /// The PARAMETER LIST LENGTH is not that of the list, or the list is too short for its fields.
+    #[error("the parameter list has {0} bytes, which cannot be")]
+    ListLength(usize),
+    /// The TransportIDs are not as long as the list says.
+    #[error("the TransportIDs do not fit the parameter list")]
+    TransportIds,
+}
+
 impl PersistentReserveOut {
     /// `action` with every field 0, and no TransportIDs.
     #[must_use]
@@ -181,6 +227,84 @@ impl PersistentReserveOut {
             0,
         ]);
         (cdb, list)
+    }
+
+    /// Reads the command `cdb` and its parameter `list`, as a device server does.
+    ///
+    /// # Errors
+    /// [`InvalidOut`].
+    pub fn parse(cdb: &Cdb, list: &[u8]) -> Result<Self, InvalidOut> {
+        let &[
+            Cdb::PERSISTENT_RESERVE_OUT,
+            action,
+            scope_type,
+            _,
+            _,
+            l3,
+            l2,
+            l1,
+            l0,
+            _,
+        ] = cdb.as_bytes()
+        else {
+            return Err(InvalidOut::Command);
+        };
+        let code = action & 0x1f;
+        let action = ServiceAction::from_code(code).ok_or(InvalidOut::ServiceAction(code))?;
+        let invalid_length = |_| InvalidOut::ListLength(list.len());
+        if usize::try_from(u32::from_be_bytes([l3, l2, l1, l0])) != Ok(list.len()) {
+            return Err(InvalidOut::ListLength(list.len()));
+        }
+        let mut reader = Reader::new(list);
+        let reservation_key = reader.u64("RESERVATION KEY").map_err(invalid_length)?;
+        let service_action_reservation_key = reader
+            .u64("SERVICE ACTION RESERVATION KEY")
+            .map_err(invalid_length)?;
+        let fixed = reader
+            .bytes("flags and RELATIVE TARGET PORT IDENTIFIER", 4)
+            .map_err(invalid_length)?;
+        let last = reader
+            .bytes("flags or TRANSPORTID LENGTH", 4)
+            .map_err(invalid_length)?;
+        let bit = |byte: u8, bit: u8| byte >> bit & 1 == 1;
+        let mut out = Self {
+            scope: Scope::from_high_bits(scope_type),
+            reservation_type: ReservationType::from_low_bits(scope_type),
+            reservation_key: ReservationKey(reservation_key),
+            service_action_reservation_key: ReservationKey(service_action_reservation_key),
+            ..Self::new(action)
+        };
+        let ids = if action == ServiceAction::RegisterAndMove {
+            out.unregister = bit(fixed[1], 1);
+            out.activate_persist_through_power_loss = bit(fixed[1], 0);
+            out.relative_target_port = u16::from_be_bytes([fixed[2], fixed[3]]);
+            Some([last[0], last[1], last[2], last[3]])
+        } else {
+            let flags = last[0];
+            out.all_target_ports = bit(flags, 2);
+            out.activate_persist_through_power_loss = bit(flags, 0);
+            match bit(flags, 3) {
+                true => Some(
+                    reader
+                        .u32("TRANSPORTID PARAMETER DATA LENGTH")
+                        .map_err(invalid_length)?
+                        .to_be_bytes(),
+                ),
+                false => None,
+            }
+        };
+        let rest = reader.rest();
+        let Some(length) = ids else {
+            return match rest {
+                [] => Ok(out),
+                _ => Err(InvalidOut::ListLength(list.len())),
+            };
+        };
+        if usize::try_from(u32::from_be_bytes(length)) != Ok(rest.len()) || rest.is_empty() {
+            return Err(InvalidOut::TransportIds);
+        }
+        out.transport_ids = TransportIds::parse(rest)?;
+        Ok(out)
     }
 
     /// Whether the SPEC_I_PT bit is set: TransportIDs follow a list that has the bit.
@@ -290,6 +414,99 @@ mod tests {
         persist.activate_persist_through_power_loss = true;
         let (_, list) = persist.emit();
         assert_eq!(hex::encode(list), format!("{KEYS}0000000001000000"));
+    }
+
+    fn parsed(cdb: &[u8; 10], list: &str) -> Result<PersistentReserveOut, InvalidOut> {
+        PersistentReserveOut::parse(&Cdb::ten(*cdb), &hex::decode(list).unwrap())
+    }
+
+    #[test]
+    fn what_a_device_server_reads() {
+        let mut expected = out(ServiceAction::PreemptAndAbort);
+        expected.scope = Scope::from_high_bits(0x20);
+        expected.reservation_type = ReservationType::EXCLUSIVE_ACCESS;
+        expected.all_target_ports = true;
+        let cdb = [0x5f, 0xe5, 0x23, 0, 0, 0, 0, 0, 24, 0];
+        let list = format!("{KEYS}0000000004000000");
+        assert_eq!(parsed(&cdb, &list), Ok(expected));
+        let mut expected = out(ServiceAction::Register);
+        expected.activate_persist_through_power_loss = true;
+        expected.transport_ids = TransportIds(vec![
+            TransportId::sas(0x5000_c500_05b3_2001),
+            TransportId::iscsi(b"iqn.2026-01.lab:a-long-enough-name").unwrap(),
+        ]);
+        let iscsi =
+            "0500002469716e2e323032362d30312e6c61623a612d6c6f6e672d656e6f7567682d6e616d650000";
+        let cdb = [0x5f, 0, 0, 0, 0, 0, 0, 0, 92, 0];
+        let list = format!("{KEYS}000000000900000000000040{SAS}{iscsi}");
+        assert_eq!(parsed(&cdb, &list), Ok(expected));
+        let mut expected = out(ServiceAction::RegisterAndMove);
+        expected.unregister = true;
+        expected.relative_target_port = 0x1234;
+        expected.transport_ids = TransportIds(vec![TransportId::sas(0x5000_c500_05b3_2001)]);
+        let cdb = [0x5f, 7, 0, 0, 0, 0, 0, 0, 48, 0];
+        let list = format!("{KEYS}0002123400000018{SAS}");
+        assert_eq!(parsed(&cdb, &list), Ok(expected));
+    }
+
+    #[test]
+    fn lists_cut_anywhere_are_refused() {
+        for (action, list) in [
+            (0, format!("{KEYS}0000000001000000")),
+            (0, format!("{KEYS}000000000800000000000018{SAS}")),
+            (7, format!("{KEYS}0002123400000018{SAS}")),
+        ] {
+            let list = hex::decode(list).unwrap();
+            for end in 0..=list.len() {
+                let length = u8::try_from(end).unwrap();
+                let cdb = Cdb::ten([0x5f, action, 0, 0, 0, 0, 0, 0, length, 0]);
+                let parsed = PersistentReserveOut::parse(&cdb, &list[..end]);
+                assert_eq!(parsed.is_ok(), end == list.len(), "{action} {end}");
+            }
+            let cdb = Cdb::ten([0x5f, action, 0, 0, 0, 0, 0, 0, 23, 0]);
+            assert_eq!(
+                PersistentReserveOut::parse(&cdb, &list),
+                Err(InvalidOut::ListLength(list.len()))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_command() {
+        let list = format!("{KEYS}0000000001000000");
+        for code in 9..32 {
+            assert_eq!(
+                parsed(&[0x5f, code, 0, 0, 0, 0, 0, 0, 24, 0], &list),
+                Err(InvalidOut::ServiceAction(code))
+            );
+        }
+        assert_eq!(
+            parsed(&[0x5e, 0, 0, 0, 0, 0, 0, 0, 24, 0], &list),
+            Err(InvalidOut::Command)
+        );
+        // More than the list, no TransportIDs, and half of one.
+        assert_eq!(
+            parsed(&[0x5f, 0, 0, 0, 0, 0, 0, 0, 25, 0], &format!("{list}00")),
+            Err(InvalidOut::ListLength(25))
+        );
+        let list = format!("{KEYS}000000000800000000000000");
+        assert_eq!(
+            parsed(&[0x5f, 0, 0, 0, 0, 0, 0, 0, 28, 0], &list),
+            Err(InvalidOut::TransportIds)
+        );
+        let list = format!("{KEYS}00000000080000000000001a{SAS}0600");
+        assert_eq!(
+            parsed(&[0x5f, 0, 0, 0, 0, 0, 0, 0, 54, 0], &list),
+            Err(InvalidOut::TransportIds)
+        );
+    }
+
+    #[test]
+    fn codes_are_read_back() {
+        for code in 0..32 {
+            let action = ServiceAction::from_code(code);
+            assert_eq!(action.map(ServiceAction::code), (code < 9).then_some(code));
+        }
     }
 
     #[test]

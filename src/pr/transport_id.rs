@@ -13,6 +13,10 @@ pub const MINIMUM_LENGTH: usize = 24;
 /// The largest ADDITIONAL LENGTH that [`TransportId::iscsi`] gives a name: 223 bytes, the longest
 /// name of RFC 7143, with the separator, an ISID and a NUL.
 const MAXIMUM_NAME_FIELD: usize = 244;
+/// What marks the TransportID that stands for the host of an NVMe registration.
+const NVME_TAG: &[u8; 4] = b"NVMe";
+/// The FORMAT CODE of that TransportID.
+const NVME_FORMAT: u8 = 3;
 /// What comes between the name of an iSCSI initiator and its ISID.
 const ISID_SEPARATOR: &[u8] = b",i,0x";
 /// How the names of iSCSI nodes begin (RFC 7143 4.2.7).
@@ -164,6 +168,11 @@ pub enum Initiator<'a> {
         /// ROUTING ID, bus, device and function.
         routing_id: u16,
     },
+    /// A host of an NVM subsystem.
+    NvmeHost {
+        /// Its host identifier, 8 or 16 bytes.
+        identifier: &'a [u8],
+    },
     /// Another protocol or format, or the field did not come whole.
     Other,
 }
@@ -265,6 +274,26 @@ impl TransportId {
         Self::with(ProtocolIdentifier::SOP, 2, &routing_id.to_be_bytes())
     }
 
+    /// The host of an NVMe registration, by its identifier of 8 or 16 bytes; `None` for one of
+    /// another length.
+    ///
+    /// SPC-5 has no TransportID for it. This one has the protocol of PCI Express, for which there
+    /// is none either, a format code that no standard assigns, and a tag: byte 0 is CBh, bytes 2
+    /// to 5 are `NVMe`, byte 7 is the length of the identifier, which stands from byte 8 on.
+    #[must_use]
+    pub fn nvme_host(identifier: &[u8]) -> Option<Self> {
+        let length = match identifier.len() {
+            8 => 8,
+            16 => 16,
+            _ => return None,
+        };
+        let field = [&[0, length][..], identifier].concat();
+        let mut id = Self::with(ProtocolIdentifier::PCIE, 6, &field);
+        id.0[0] |= NVME_FORMAT << 6;
+        id.0[2..6].copy_from_slice(NVME_TAG);
+        Some(id)
+    }
+
     /// An iSCSI initiator by its name, or one of its ports if the name
     /// holds `,i,0x` before an ISID.
     ///
@@ -360,6 +389,9 @@ impl TransportId {
             (ProtocolIdentifier::SOP, 0) => {
                 short(2).map(|routing_id| Initiator::Sop { routing_id })
             }
+            (ProtocolIdentifier::PCIE, NVME_FORMAT) => self
+                .nvme_identifier()
+                .map(|identifier| Initiator::NvmeHost { identifier }),
             _ => None,
         };
         meaning.unwrap_or(Initiator::Other)
@@ -414,7 +446,8 @@ impl TransportId {
                 let text = String::from_utf8(name.to_vec()).ok()?;
                 (typeable.then_some(text)?, Self::iscsi(name).ok()?)
             }
-            Initiator::Other => return None,
+            // A name from another world: nothing takes it but as bytes.
+            Initiator::NvmeHost { .. } | Initiator::Other => return None,
         };
         (self.content() == same.content()).then_some(text)
     }
@@ -449,6 +482,33 @@ impl TransportId {
             self.field(2)
                 .map_or(4, |field| 4 + usize::from(u16::from_be_bytes(field)))
         })
+    }
+
+    /// The host identifier of [`TransportId::nvme_host`], if that is what the bytes are.
+    fn nvme_identifier(&self) -> Option<&[u8]> {
+        let length = match self.field(6)? {
+            [0, length @ (8 | 16)] => usize::from(length),
+            _ => return None,
+        };
+        let (identifier, rest) = self.0.get(8..MINIMUM_LENGTH)?.split_at(length);
+        let is_one = self.field(0) == Some([NVME_FORMAT << 6 | ProtocolIdentifier::PCIE.0, 0])
+            && self.field(2) == Some(*NVME_TAG)
+            && self.0.len() == MINIMUM_LENGTH
+            && rest.iter().all(|&byte| byte == 0);
+        is_one.then_some(identifier)
+    }
+
+    /// The first of the TransportIDs at the start of `bytes`, and what follows it; `None` where
+    /// none is whole.
+    pub(super) fn take(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let length = match bytes {
+            [first, _, high, low, ..] if first & 0x0f == ProtocolIdentifier::ISCSI.0 => {
+                4 + usize::from(u16::from_be_bytes([*high, *low]))
+            }
+            _ => MINIMUM_LENGTH,
+        };
+        let (own, rest) = bytes.split_at_checked(length)?;
+        Some((Self(own.to_vec()), rest))
     }
 
     /// ISCSI NAME: ended by its length field, its first NUL or the last byte
@@ -513,6 +573,53 @@ mod tests {
             .into_iter()
             .chain([ISCSI.to_vec(), ISCSI_PORT.to_vec()])
             .collect()
+    }
+
+    #[test]
+    fn the_host_of_an_nvme_registration() {
+        let long: [u8; 16] = std::array::from_fn(|i| 0xa0 + u8::try_from(i).unwrap());
+        let id = TransportId::nvme_host(&long).unwrap();
+        assert_eq!(
+            hex::encode(id.as_bytes()),
+            "cb004e564d650010a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+        );
+        assert_eq!(id.protocol(), ProtocolIdentifier::PCIE);
+        assert_eq!(id.format(), 3);
+        assert_eq!(id.initiator(), Initiator::NvmeHost { identifier: &long });
+        assert!(id.fits_frame());
+        let short = TransportId::nvme_host(&long[..8]).unwrap();
+        assert_eq!(
+            hex::encode(short.as_bytes()),
+            "cb004e564d650008a0a1a2a3a4a5a6a70000000000000000"
+        );
+        let identifier = &long[..8];
+        assert_eq!(short.initiator(), Initiator::NvmeHost { identifier });
+        assert_eq!(TransportId::nvme_host(&long[..7]), None);
+        assert_eq!(TransportId::nvme_host(&[]), None);
+    }
+
+    #[test]
+    fn nothing_else_is_the_host_of_an_nvme_registration() {
+        for id in [
+            TransportId::nvme_host(&[7; 16]).unwrap(),
+            TransportId::nvme_host(&[7; 8]).unwrap(),
+        ] {
+            for offset in 0..MINIMUM_LENGTH {
+                let mut bytes = id.as_bytes().to_vec();
+                bytes[offset] ^= 0x10;
+                let other = TransportId::received(&bytes);
+                let identifier = matches!(other.initiator(), Initiator::NvmeHost { .. });
+                let is_identifiers = (8..8 + usize::from(id.as_bytes()[7])).contains(&offset);
+                // 10h more than 16 is no length, 10h more than 8 neither.
+                assert_eq!(identifier, is_identifiers, "{offset}");
+            }
+            for end in 0..MINIMUM_LENGTH {
+                let cut = TransportId::received(&id.as_bytes()[..end]);
+                assert_eq!(cut.initiator(), Initiator::Other);
+            }
+            let long = [id.as_bytes(), &[0]].concat();
+            assert_eq!(TransportId::received(&long).initiator(), Initiator::Other);
+        }
     }
 
     #[test]

@@ -23,6 +23,21 @@ pub fn outcome(
     level: u8,
 ) -> Vec<u8> {
     let name = cdb.name();
+    let mut text = ending(name, requested, result, level);
+    if let Ok(completion) = result {
+        if let Some(reason) = &completion.translation.reason {
+            text.extend(format!("{name}: {reason}\n").into_bytes());
+        }
+    }
+    text
+}
+
+fn ending(
+    name: &str,
+    requested: Option<usize>,
+    result: &io::Result<Completion>,
+    level: u8,
+) -> Vec<u8> {
     match result {
         Err(error) => os_error(name, error, level).into_bytes(),
         Ok(completion) if completion.transport_failed() => transport(name, completion).into_bytes(),

@@ -32,6 +32,18 @@ pub fn block(lead_in: &str, id_bytes: &[u8], shown: DeviceText) -> Vec<u8> {
     block.text
 }
 
+/// A host identifier of NVMe: 16 bytes as a UUID, in which form hosts keep it; 8 bytes, the lowest
+/// first, as a number.
+#[must_use]
+pub fn host_identifier(identifier: &[u8]) -> String {
+    if let Ok(number) = <[u8; 8]>::try_from(identifier) {
+        return format!("{:#018x}", u64::from_le_bytes(number));
+    }
+    let parts = [(0, 4), (4, 6), (6, 8), (8, 10), (10, identifier.len())];
+    let digits = parts.map(|(start, end)| hex::encode(part(identifier, start, end)));
+    digits.join("-")
+}
+
 struct Block<'a> {
     lead_in: &'a str,
     shown: DeviceText,
@@ -87,7 +99,15 @@ impl Block<'_> {
             ProtocolIdentifier::ATA => self.undefined("ATAPI", id),
             ProtocolIdentifier::UAS => self.undefined("UAS", id),
             ProtocolIdentifier::SOP => self.sop(id),
-            ProtocolIdentifier::PCIE => self.undefined("PCIE", id),
+            ProtocolIdentifier::PCIE => match id.initiator() {
+                Initiator::NvmeHost { identifier } => {
+                    self.line(&format!(
+                        "  NVMe host identifier: {}",
+                        host_identifier(identifier)
+                    ));
+                }
+                _ => self.undefined("PCIE", id),
+            },
             ProtocolIdentifier::NONE => self.line("  No specified protocol"),
             ProtocolIdentifier(other) => {
                 let format = id.format();

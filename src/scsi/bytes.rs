@@ -1,4 +1,4 @@
-//! Reading big-endian fields one after the other.
+//! Reading fields one after the other: big-endian ones, and the little-endian ones of NVM Express.
 
 use thiserror::Error;
 
@@ -94,6 +94,30 @@ impl<'a> Reader<'a> {
     pub fn u64(&mut self, field: &'static str) -> Result<u64, Truncated> {
         self.array(field).map(u64::from_be_bytes)
     }
+
+    /// Takes two bytes, the least significant first.
+    ///
+    /// # Errors
+    /// [`Truncated`] when fewer are left.
+    pub fn u16_le(&mut self, field: &'static str) -> Result<u16, Truncated> {
+        self.array(field).map(u16::from_le_bytes)
+    }
+
+    /// Takes four bytes, the least significant first.
+    ///
+    /// # Errors
+    /// [`Truncated`] when fewer are left.
+    pub fn u32_le(&mut self, field: &'static str) -> Result<u32, Truncated> {
+        self.array(field).map(u32::from_le_bytes)
+    }
+
+    /// Takes eight bytes, the least significant first.
+    ///
+    /// # Errors
+    /// [`Truncated`] when fewer are left.
+    pub fn u64_le(&mut self, field: &'static str) -> Result<u64, Truncated> {
+        self.array(field).map(u64::from_le_bytes)
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +135,15 @@ mod tests {
         assert_eq!(reader.u64("d"), Ok(0x0809_0a0b_0c0d_0e0f));
         assert!(reader.rest().is_empty());
         assert_eq!(reader.offset(), 15);
+    }
+
+    #[test]
+    fn fields_may_be_little_endian() {
+        let mut reader = Reader::new(&BYTES[1..]);
+        assert_eq!(reader.u16_le("b"), Ok(0x0302));
+        assert_eq!(reader.u32_le("c"), Ok(0x0706_0504));
+        assert_eq!(reader.u64_le("d"), Ok(0x0f0e_0d0c_0b0a_0908));
+        assert!(reader.u16_le("e").is_err());
     }
 
     #[test]

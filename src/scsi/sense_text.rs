@@ -5,6 +5,8 @@ mod designator;
 
 use std::io::{self, Write};
 
+pub(crate) use descriptors::nvme_status_name;
+
 use super::asc;
 use super::hex_rows;
 use super::sense::{

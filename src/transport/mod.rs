@@ -1,7 +1,8 @@
 //! Carrying a command to a device server and its completion back.
 //!
-//! [`Transport`] is the one place where programs and tests differ: [`sgio`] is the kernel,
-//! [`trace`] prints what passes through it, [`watch`] looks after what is under way.
+//! [`Transport`] is the one place where programs and tests differ: [`sgio`] is the kernel's way to
+//! SCSI devices, [`nvme`] that to NVMe namespaces, where [`translation`] speaks for the device
+//! server; [`trace`] prints what passes through it, [`watch`] looks after what is under way.
 
 use std::io;
 use std::path::Path;
@@ -13,9 +14,12 @@ use crate::scsi::cdb::Cdb;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
 
+mod ioctl;
+pub mod nvme;
 pub mod own_ports;
 pub mod sgio;
 pub mod trace;
+pub mod translation;
 pub mod watch;
 
 /// How a device is opened.
@@ -159,6 +163,19 @@ pub struct Completion {
     pub residual: i64,
     /// How long the command took, in the unit of milliseconds.
     pub duration: Duration,
+    /// What a transport adds that speaks another language with the device.
+    pub translation: Translation,
+}
+
+/// What is to be known of a command that was carried out by other commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translation {
+    /// The commands that were sent, and how they ended: a line for each.
+    pub sent: Vec<String>,
+    /// Why the command ended as it did, in words, where the status does not tell.
+    pub reason: Option<String>,
+    /// What came back of them contradicts itself, so that there is no answer; the reason tells how.
+    pub malformed: bool,
 }
 
 /// Why a command did not do what it should.
@@ -176,6 +193,9 @@ pub enum CommandError {
     /// The device server refused it with this sense data; `None` when it made no sense.
     #[error("CHECK CONDITION")]
     Sense(Option<Sense>),
+    /// What came back contradicts itself.
+    #[error("malformed response: {0}")]
+    Malformed(String),
     /// More bytes are said to be missing than were asked for, or fewer than none.
     #[error("the residual is {residual} of {requested} bytes")]
     Residual {
@@ -212,6 +232,10 @@ impl Completion {
     /// # Errors
     /// [`CommandError`]: the first of them that does not.
     pub fn check(&self) -> Result<(), CommandError> {
+        if self.translation.malformed {
+            let reason = self.translation.reason.clone();
+            return Err(CommandError::Malformed(reason.unwrap_or_default()));
+        }
         let status = self.status.without_vendor_bits();
         if self.transport_failed() {
             // The midlayer maps a reservation conflict to DID_NEXUS_FAILURE on some paths and
@@ -262,11 +286,34 @@ pub enum NodeKind {
     Bsg,
     /// A block device.
     Block,
+    /// `/dev/nvmeX`: an NVMe controller.
+    NvmeController,
+    /// `/dev/nvmeXnY`, or a partition on it.
+    NvmeBlock {
+        /// The namespace's number in its subsystem.
+        namespace: u32,
+    },
+    /// `/dev/ngXnY`.
+    NvmeGeneric {
+        /// The namespace's number in its subsystem.
+        namespace: u32,
+    },
     /// Another character device.
     Character,
     /// Something else, such as a file.
     #[default]
     Other,
+}
+
+impl NodeKind {
+    /// Whether it takes NVMe commands.
+    #[must_use]
+    pub const fn is_nvme(self) -> bool {
+        matches!(
+            self,
+            Self::NvmeController | Self::NvmeBlock { .. } | Self::NvmeGeneric { .. }
+        )
+    }
 }
 
 /// What is known of the node that commands go through.
@@ -387,6 +434,18 @@ mod tests {
             completion(2, 0, 0, &[]).check(),
             Err(CommandError::Sense(None))
         ));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_no_success() {
+        let mut contradiction = completion(0, 0, 0, &[]);
+        contradiction.translation.reason = Some("why".to_owned());
+        assert!(contradiction.check().is_ok());
+        contradiction.translation.malformed = true;
+        let Err(CommandError::Malformed(reason)) = contradiction.check() else {
+            panic!("{contradiction:?}");
+        };
+        assert_eq!(reason, "why");
     }
 
     #[test]

@@ -63,6 +63,13 @@ impl<'a> Tracer<'a> {
                 NodeKind::Sg => "sg device",
                 NodeKind::Bsg => "bsg device",
                 NodeKind::Block => "block device",
+                NodeKind::NvmeController => "NVMe char device",
+                NodeKind::NvmeBlock { namespace } => {
+                    &format!("NVMe block device, nsid={namespace}")
+                }
+                NodeKind::NvmeGeneric { namespace } => {
+                    &format!("NVMe generic char device, nsid={namespace}")
+                }
                 NodeKind::Character => "character device",
                 NodeKind::Other => "undetermined device, could be regular file",
             };
@@ -76,10 +83,11 @@ impl<'a> Tracer<'a> {
                     "set_pt_file_handle: sg driver version {major}.{minor:02}.{patch:02} so choose v3\n"
                 ));
             }
+            let is_nvme = u8::from(node.kind.is_nvme());
             let is_sg = u8::from(node.kind == NodeKind::Sg);
             let is_bsg = u8::from(node.kind == NodeKind::Bsg);
             (self.print)(&format!(
-                "do_scsi_pt:  is_nvme=0, is_sg={is_sg}, is_bsg={is_bsg}\n"
+                "do_scsi_pt:  is_nvme={is_nvme}, is_sg={is_sg}, is_bsg={is_bsg}\n"
             ));
         }
         self.introduced.set(true);
@@ -91,16 +99,22 @@ impl<'a> Tracer<'a> {
                 "ioctl({}) failed: {} (errno={})\n",
                 match self.inner.node().kind {
                     NodeKind::Bsg => "SG_IO v4",
+                    kind if kind.is_nvme() => "NVMe passthrough",
                     _ => "SG_IO v3",
                 },
                 os_error_text(error),
                 error.raw_os_error().unwrap_or_default()
             )),
-            Ok(completion) if self.level >= 3 => {
-                let duration = completion.duration.as_millis();
-                (self.print)(&format!("      duration={duration} ms\n"));
+            Ok(completion) => {
+                for line in &completion.translation.sent {
+                    (self.print)(&format!("      {line}\n"));
+                }
+                if self.level >= 3 {
+                    let duration = completion.duration.as_millis();
+                    (self.print)(&format!("      duration={duration} ms\n"));
+                }
             }
-            _ => {}
+            Err(_) => {}
         }
     }
 }

@@ -459,7 +459,9 @@ fn nvme_status(out: &mut Vec<u8>, d: &[u8]) -> io::Result<Shown> {
     Ok(Shown::Words)
 }
 
-fn nvme_status_name(status: u16) -> String {
+/// The status of an NVMe controller in words, by the list of generic, command specific and media
+/// statuses.
+pub(crate) fn nvme_status_name(status: u16) -> String {
     let number = format!("{:03x}", status & 0x3ff);
     NVME_STATUSES
         .lines()

@@ -1,0 +1,515 @@
+//! Reservation Register, Acquire, Release and Report (NVM Express Base, reservation commands).
+
+use thiserror::Error;
+
+use super::{Command, Queue};
+use crate::pr::ReservationKey;
+use crate::scsi::bytes::{Reader, Truncated};
+
+/// A reservation type (RTYPE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservationType {
+    /// Any host may read, the holder may write.
+    WriteExclusive,
+    /// The holder alone may read and write.
+    ExclusiveAccess,
+    /// Any host may read, registrants may write.
+    WriteExclusiveRegistrantsOnly,
+    /// Registrants alone may read and write.
+    ExclusiveAccessRegistrantsOnly,
+    /// As the type with registrants only, and every registrant is a holder.
+    WriteExclusiveAllRegistrants,
+    /// Likewise.
+    ExclusiveAccessAllRegistrants,
+}
+
+impl ReservationType {
+    /// All of them, by their codes.
+    pub const ALL: [Self; 6] = [
+        Self::WriteExclusive,
+        Self::ExclusiveAccess,
+        Self::WriteExclusiveRegistrantsOnly,
+        Self::ExclusiveAccessRegistrantsOnly,
+        Self::WriteExclusiveAllRegistrants,
+        Self::ExclusiveAccessAllRegistrants,
+    ];
+
+    /// The code, 1 to 6.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::WriteExclusive => 1,
+            Self::ExclusiveAccess => 2,
+            Self::WriteExclusiveRegistrantsOnly => 3,
+            Self::ExclusiveAccessRegistrantsOnly => 4,
+            Self::WriteExclusiveAllRegistrants => 5,
+            Self::ExclusiveAccessAllRegistrants => 6,
+        }
+    }
+
+    /// The type with this code; `None` for 0, no reservation, and for reserved codes.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+
+    /// Whether every registrant holds a reservation of this type.
+    #[must_use]
+    pub const fn is_held_by_all(self) -> bool {
+        matches!(
+            self,
+            Self::WriteExclusiveAllRegistrants | Self::ExclusiveAccessAllRegistrants
+        )
+    }
+}
+
+/// What Reservation Register is to do (RREGA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisterAction {
+    /// Register the new key.
+    Register,
+    /// End the registration.
+    Unregister,
+    /// Put the new key in the place of the current one.
+    Replace,
+}
+
+/// What becomes of the namespace's persisting through a power loss (CPTPL).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersistThroughPowerLoss {
+    /// It stays as it is.
+    NoChange,
+    /// Registrations and reservation end with the power.
+    Deactivate,
+    /// They persist.
+    Activate,
+}
+
+/// A Reservation Register command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// What to do.
+    pub action: RegisterAction,
+    /// The current key need not be the one under which the host is registered.
+    #[doc(alias = "IEKEY")]
+    pub ignore_existing_key: bool,
+    /// What is to survive a power loss.
+    #[doc(alias = "CPTPL")]
+    pub persist_through_power_loss: PersistThroughPowerLoss,
+    /// The key under which the host is registered.
+    #[doc(alias = "CRKEY")]
+    pub current_key: ReservationKey,
+    /// The key to register.
+    #[doc(alias = "NRKEY")]
+    pub new_key: ReservationKey,
+}
+
+impl Register {
+    /// The command about the namespace `nsid`, and its data.
+    #[must_use]
+    pub fn emit(&self, nsid: u32) -> (Command, Vec<u8>) {
+        let action = match self.action {
+            RegisterAction::Register => 0,
+            RegisterAction::Unregister => 1,
+            RegisterAction::Replace => 2,
+        };
+        let persist = match self.persist_through_power_loss {
+            PersistThroughPowerLoss::NoChange => 0,
+            PersistThroughPowerLoss::Deactivate => 0b10,
+            PersistThroughPowerLoss::Activate => 0b11,
+        };
+        let command = Command {
+            name: "Reservation Register",
+            queue: Queue::Io,
+            opcode: 0x0d,
+            nsid,
+            cdw10: action | u32::from(self.ignore_existing_key) << 3 | persist << 30,
+            cdw11: 0,
+            data_length: 16,
+        };
+        (command, keys(&[self.current_key, self.new_key]))
+    }
+}
+
+/// What Reservation Acquire is to do (RACQA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcquireAction {
+    /// Make a reservation.
+    Acquire,
+    /// End the registrations with a key, and take over their reservation.
+    Preempt,
+    /// The same, and abort the commands of the hosts.
+    PreemptAndAbort,
+}
+
+/// A Reservation Acquire command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquire {
+    /// What to do.
+    pub action: AcquireAction,
+    /// The type of the reservation.
+    #[doc(alias = "RTYPE")]
+    pub reservation_type: ReservationType,
+    /// The key under which the host is registered.
+    #[doc(alias = "CRKEY")]
+    pub current_key: ReservationKey,
+    /// The key of the registrations to end.
+    #[doc(alias = "PRKEY")]
+    pub preempt_key: ReservationKey,
+}
+
+impl Acquire {
+    /// The command about the namespace `nsid`, and its data.
+    #[must_use]
+    pub fn emit(&self, nsid: u32) -> (Command, Vec<u8>) {
+        let action = match self.action {
+            AcquireAction::Acquire => 0,
+            AcquireAction::Preempt => 1,
+            AcquireAction::PreemptAndAbort => 2,
+        };
+        let command = Command {
+            name: "Reservation Acquire",
+            queue: Queue::Io,
+            opcode: 0x11,
+            nsid,
+            cdw10: action | u32::from(self.reservation_type.code()) << 8,
+            cdw11: 0,
+            data_length: 16,
+        };
+        (command, keys(&[self.current_key, self.preempt_key]))
+    }
+}
+
+/// What Reservation Release is to do (RRELA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseAction {
+    /// Give up the reservation of this type.
+    Release(ReservationType),
+    /// End the reservation and all registrations.
+    Clear,
+}
+
+/// A Reservation Release command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// What to do.
+    pub action: ReleaseAction,
+    /// The key under which the host is registered.
+    #[doc(alias = "CRKEY")]
+    pub current_key: ReservationKey,
+}
+
+impl Release {
+    /// The command about the namespace `nsid`, and its data.
+    #[must_use]
+    pub fn emit(&self, nsid: u32) -> (Command, Vec<u8>) {
+        let command = Command {
+            name: "Reservation Release",
+            queue: Queue::Io,
+            opcode: 0x15,
+            nsid,
+            cdw10: match self.action {
+                ReleaseAction::Release(held) => u32::from(held.code()) << 8,
+                ReleaseAction::Clear => 1,
+            },
+            cdw11: 0,
+            data_length: 8,
+        };
+        (command, keys(&[self.current_key]))
+    }
+}
+
+fn keys(keys: &[ReservationKey]) -> Vec<u8> {
+    keys.iter().flat_map(|key| key.0.to_le_bytes()).collect()
+}
+
+/// The two forms of a reservation report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// With host identifiers of 64 bits.
+    Short,
+    /// With host identifiers of 128 bits.
+    #[doc(alias = "EDS")]
+    Extended,
+}
+
+impl Form {
+    /// Bytes before the first registered controller.
+    const fn header_length(self) -> usize {
+        match self {
+            Self::Short => 24,
+            Self::Extended => 64,
+        }
+    }
+
+    /// Bytes of each registered controller.
+    const fn descriptor_length(self) -> usize {
+        match self {
+            Self::Short => 24,
+            Self::Extended => 64,
+        }
+    }
+
+    /// Bytes of a host identifier.
+    #[must_use]
+    pub const fn identifier_length(self) -> usize {
+        match self {
+            Self::Short => 8,
+            Self::Extended => 16,
+        }
+    }
+
+    /// Bytes of a report about so many registered controllers.
+    #[must_use]
+    pub fn length(self, registered: u16) -> usize {
+        self.header_length() + usize::from(registered) * self.descriptor_length()
+    }
+}
+
+/// The most bytes of a report: of 65535 registered controllers in the extended form.
+const LONGEST_REPORT: usize = 64 + 65535 * 64;
+
+/// Reservation Report for the namespace `nsid`, with room for `room` bytes, as a multiple of 4 not
+/// less than 4 and not more than any report takes: [`Command::data_length`].
+#[must_use]
+pub fn report(nsid: u32, form: Form, room: usize) -> Command {
+    let room = room.clamp(4, LONGEST_REPORT).next_multiple_of(4);
+    let dwords = u32::try_from(room / 4).unwrap_or(1);
+    Command {
+        name: "Reservation Report",
+        queue: Queue::Io,
+        opcode: 0x0e,
+        nsid,
+        // NUMD counts from 0.
+        cdw10: dwords.saturating_sub(1),
+        cdw11: match form {
+            Form::Short => 0,
+            Form::Extended => 1,
+        },
+        data_length: room,
+    }
+}
+
+/// One registered controller: a host's registration, as it is seen through that controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registrant {
+    /// The controller's number; [`Registrant::DYNAMIC`] for one that has none of its own.
+    #[doc(alias = "CNTLID")]
+    pub controller_id: u16,
+    /// Reservation Status; its lowest bit says that the host holds the reservation.
+    #[doc(alias = "RCSTS")]
+    pub status: u8,
+    /// The host's key.
+    #[doc(alias = "RKEY")]
+    pub key: ReservationKey,
+    /// The host's identifier, 8 or 16 bytes.
+    #[doc(alias = "HOSTID")]
+    pub host_identifier: Vec<u8>,
+}
+
+impl Registrant {
+    /// The controller belongs to the dynamic controller model.
+    pub const DYNAMIC: u16 = 0xffff;
+
+    /// Whether the host holds the reservation.
+    #[must_use]
+    pub const fn is_holder(&self) -> bool {
+        self.status & 1 == 1
+    }
+}
+
+/// A whole reservation report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReservationReport {
+    /// Counts the changes to the registrations.
+    #[doc(alias = "GEN")]
+    pub generation: u32,
+    /// The type of the reservation held, 0 for none; reserved codes survive.
+    #[doc(alias = "RTYPE")]
+    pub reservation_type: u8,
+    /// The state of persisting through a power loss: 1 is active; reserved values survive.
+    #[doc(alias = "PTPLS")]
+    pub persist_through_power_loss: u8,
+    /// The form in which it came.
+    pub form: Form,
+    /// The registered controllers, in the controller's order.
+    pub registrants: Vec<Registrant>,
+}
+
+/// Why bytes are no reservation report.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidReport {
+    /// It ends inside its header.
+    #[error("the reservation report is too short: {0}")]
+    Short(#[from] Truncated),
+    /// There is more of it than came.
+    #[error(
+        "the reservation report names {registered} registered controllers and takes {needed} \
+         bytes, only {received} came"
+    )]
+    Cut {
+        /// Registered controllers, by its own word.
+        registered: u16,
+        /// Bytes that they take.
+        needed: usize,
+        /// Bytes that came.
+        received: usize,
+    },
+    /// Nothing was written where it should be.
+    #[error("no reservation report came")]
+    Nothing,
+    /// Nothing was written where a registered controller should be.
+    #[error("registered controller {0} is missing in the reservation report")]
+    Missing(usize),
+}
+
+/// What a report says of the reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its type.
+    pub reservation_type: ReservationType,
+    /// The holder's key; `None` where all registrants hold it.
+    pub key: Option<ReservationKey>,
+}
+
+/// What a report says contradicts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Contradiction {
+    /// The type is reserved.
+    #[error("the reservation report names reservation type {0:#x}, which is not defined")]
+    UnknownType(u8),
+    /// A holder and no reservation.
+    #[error("the reservation report names a holder and no reservation")]
+    HolderOfNothing,
+    /// A reservation and no holder.
+    #[error("the reservation report names a reservation and no holder of it")]
+    NoHolder,
+    /// Holders that are not the same.
+    #[error("the reservation report names several holders of a reservation that has one")]
+    SeveralHolders,
+}
+
+impl ReservationReport {
+    /// How an allocated buffer has to be filled before a report is written into it: controllers do
+    /// not tell how much they wrote, so what was not written must show.
+    pub const UNWRITTEN: u8 = 0xff;
+
+    /// How many bytes the report at the start of `data` takes, by its own word, and how many
+    /// registered controllers it names.
+    ///
+    /// # Errors
+    /// [`InvalidReport`] when its header is not there.
+    pub fn needed(data: &[u8], form: Form) -> Result<(usize, u16), InvalidReport> {
+        let (_, _, _, registered) = Self::header(data, form)?;
+        Ok((form.length(registered), registered))
+    }
+
+    fn header(data: &[u8], form: Form) -> Result<(u32, u8, u8, u16), InvalidReport> {
+        let mut reader = Reader::new(data);
+        let header = reader.bytes("header", form.header_length())?;
+        if header.iter().all(|&byte| byte == Self::UNWRITTEN) {
+            return Err(InvalidReport::Nothing);
+        }
+        let mut reader = Reader::new(header);
+        let generation = reader.u32_le("GEN")?;
+        let reservation_type = reader.u8("RTYPE")?;
+        let registered = reader.u16_le("REGCTL")?;
+        reader.bytes("reserved", 2)?;
+        let persist = reader.u8("PTPLS")?;
+        Ok((generation, reservation_type, persist, registered))
+    }
+
+    /// Reads the report at the start of `data`.
+    ///
+    /// # Errors
+    /// [`InvalidReport`] when it is not there as a whole.
+    pub fn parse(data: &[u8], form: Form) -> Result<Self, InvalidReport> {
+        let (generation, reservation_type, persist, registered) = Self::header(data, form)?;
+        let needed = form.length(registered);
+        let list = data
+            .get(form.header_length()..needed)
+            .ok_or(InvalidReport::Cut {
+                registered,
+                needed,
+                received: data.len(),
+            })?;
+        let descriptors = list.chunks_exact(form.descriptor_length());
+        let registrants = descriptors
+            .enumerate()
+            .map(|(index, descriptor)| {
+                Registrant::parse(descriptor, form)?.ok_or(InvalidReport::Missing(index + 1))
+            })
+            .collect::<Result<_, InvalidReport>>()?;
+        Ok(Self {
+            generation,
+            reservation_type,
+            persist_through_power_loss: persist,
+            form,
+            registrants,
+        })
+    }
+
+    /// The reservation held, if any.
+    ///
+    /// # Errors
+    /// [`Contradiction`].
+    pub fn held(&self) -> Result<Option<Held>, Contradiction> {
+        let mut holders = self.registrants.iter().filter(|one| one.is_holder());
+        if self.reservation_type == 0 {
+            return match holders.next() {
+                Some(_) => Err(Contradiction::HolderOfNothing),
+                None => Ok(None),
+            };
+        }
+        let reservation_type = ReservationType::from_code(self.reservation_type)
+            .ok_or(Contradiction::UnknownType(self.reservation_type))?;
+        if reservation_type.is_held_by_all() {
+            if self.registrants.is_empty() {
+                return Err(Contradiction::NoHolder);
+            }
+            return Ok(Some(Held {
+                reservation_type,
+                key: None,
+            }));
+        }
+        let holder = holders.next().ok_or(Contradiction::NoHolder)?;
+        // One host may be registered through several controllers.
+        let same = |other: &Registrant| {
+            (other.key, &other.host_identifier) == (holder.key, &holder.host_identifier)
+        };
+        if !holders.all(same) {
+            return Err(Contradiction::SeveralHolders);
+        }
+        Ok(Some(Held {
+            reservation_type,
+            key: Some(holder.key),
+        }))
+    }
+}
+
+impl Registrant {
+    /// Reads one descriptor; `None` where nothing was written.
+    fn parse(descriptor: &[u8], form: Form) -> Result<Option<Self>, Truncated> {
+        let alike = |value| descriptor.iter().all(|&byte| byte == value);
+        if alike(0) || alike(ReservationReport::UNWRITTEN) {
+            return Ok(None);
+        }
+        let mut reader = Reader::new(descriptor);
+        let controller_id = reader.u16_le("CNTLID")?;
+        let status = reader.u8("RCSTS")?;
+        reader.bytes("reserved", 5)?;
+        let (key, host_identifier) = match form {
+            Form::Short => {
+                let host = reader.bytes("HOSTID", 8)?;
+                (reader.u64_le("RKEY")?, host)
+            }
+            Form::Extended => (reader.u64_le("RKEY")?, reader.bytes("HOSTID", 16)?),
+        };
+        Ok(Some(Self {
+            controller_id,
+            status,
+            key: ReservationKey(key),
+            host_identifier: host_identifier.to_vec(),
+        }))
+    }
+}

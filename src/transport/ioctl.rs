@@ -1,0 +1,356 @@
+//! The ioctls of Linux that carry commands: the only unsafe code of the program.
+//!
+//! `SgIoHdr` is `struct sg_io_hdr` of `<scsi/sg.h>`, which block and sg nodes take; `SgIoV4` is
+//! `struct sg_io_v4` of `<linux/bsg.h>`, which bsg nodes take; `PassthruCmd` is
+//! `struct nvme_passthru_cmd` of `<linux/nvme_ioctl.h>`, which NVMe nodes take.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+use std::time::Duration;
+
+use super::{Command, Completion, Data, DriverStatus, HostStatus};
+use crate::nvme::status::NvmeStatus;
+use crate::nvme::{self, Direction, Queue};
+use crate::scsi::status::ScsiStatus;
+
+/// `SG_IO` of `<scsi/sg.h>`.
+const SG_IO: libc::Ioctl = 0x2285;
+/// `NVME_IOCTL_ID`: the number of a node's namespace.
+const NVME_IOCTL_ID: libc::Ioctl = libc::_IO(b'N' as u32, 0x40);
+/// `NVME_IOCTL_ADMIN_CMD`.
+const NVME_IOCTL_ADMIN_CMD: libc::Ioctl = libc::_IOWR::<PassthruCmd>(b'N' as u32, 0x41);
+/// `NVME_IOCTL_IO_CMD`.
+const NVME_IOCTL_IO_CMD: libc::Ioctl = libc::_IOWR::<PassthruCmd>(b'N' as u32, 0x43);
+/// Bytes of room for sense data. Fixed format sense takes 18, the longest useful descriptors more.
+const SENSE_LENGTH: u8 = 64;
+
+const SG_DXFER_NONE: i32 = -1;
+const SG_DXFER_TO_DEV: i32 = -2;
+const SG_DXFER_FROM_DEV: i32 = -3;
+
+/// `struct sg_io_hdr`.
+#[repr(C)]
+#[derive(Debug)]
+struct SgIoHdr {
+    interface_id: i32,
+    dxfer_direction: i32,
+    cmd_len: u8,
+    mx_sb_len: u8,
+    iovec_count: u16,
+    dxfer_len: u32,
+    dxferp: *mut c_void,
+    cmdp: *const u8,
+    sbp: *mut u8,
+    timeout: u32,
+    flags: u32,
+    pack_id: i32,
+    // What C leaves between the fields is named, so that no byte of it goes out as it was.
+    #[cfg(target_pointer_width = "64")]
+    padding_before_usr_ptr: u32,
+    usr_ptr: *mut c_void,
+    status: u8,
+    masked_status: u8,
+    msg_status: u8,
+    sb_len_wr: u8,
+    host_status: u16,
+    driver_status: u16,
+    resid: i32,
+    duration: u32,
+    info: u32,
+    #[cfg(target_pointer_width = "64")]
+    padding_at_the_end: u32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<SgIoHdr>() == 88);
+    assert!(offset_of!(SgIoHdr, dxferp) == 16);
+    assert!(offset_of!(SgIoHdr, cmdp) == 24);
+    assert!(offset_of!(SgIoHdr, sbp) == 32);
+    assert!(offset_of!(SgIoHdr, timeout) == 40);
+    assert!(offset_of!(SgIoHdr, usr_ptr) == 56);
+    assert!(offset_of!(SgIoHdr, status) == 64);
+    assert!(offset_of!(SgIoHdr, host_status) == 68);
+    assert!(offset_of!(SgIoHdr, resid) == 72);
+    assert!(offset_of!(SgIoHdr, info) == 80);
+};
+
+/// `struct sg_io_v4`; pointers are 64 bits wide on every machine.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct SgIoV4 {
+    guard: i32,
+    protocol: u32,
+    subprotocol: u32,
+    request_len: u32,
+    request: u64,
+    request_tag: u64,
+    request_attr: u32,
+    request_priority: u32,
+    request_extra: u32,
+    max_response_len: u32,
+    response: u64,
+    dout_iovec_count: u32,
+    dout_xfer_len: u32,
+    din_iovec_count: u32,
+    din_xfer_len: u32,
+    dout_xferp: u64,
+    din_xferp: u64,
+    timeout: u32,
+    flags: u32,
+    usr_ptr: u64,
+    spare_in: u32,
+    driver_status: u32,
+    transport_status: u32,
+    device_status: u32,
+    retry_delay: u32,
+    info: u32,
+    duration: u32,
+    response_len: u32,
+    din_resid: i32,
+    dout_resid: i32,
+    generated_tag: u64,
+    spare_out: u32,
+    padding: u32,
+}
+
+const _: () = {
+    assert!(size_of::<SgIoV4>() == 160);
+    assert!(offset_of!(SgIoV4, response) == 48);
+    assert!(offset_of!(SgIoV4, dout_xferp) == 72);
+    assert!(offset_of!(SgIoV4, usr_ptr) == 96);
+    assert!(offset_of!(SgIoV4, device_status) == 116);
+    assert!(offset_of!(SgIoV4, dout_resid) == 140);
+};
+
+/// `struct nvme_passthru_cmd`; addresses are 64 bits wide on every machine.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct PassthruCmd {
+    opcode: u8,
+    flags: u8,
+    rsvd1: u16,
+    nsid: u32,
+    cdw2: u32,
+    cdw3: u32,
+    metadata: u64,
+    addr: u64,
+    metadata_len: u32,
+    data_len: u32,
+    cdw10: u32,
+    cdw11: u32,
+    cdw12: u32,
+    cdw13: u32,
+    cdw14: u32,
+    cdw15: u32,
+    timeout_ms: u32,
+    result: u32,
+}
+
+const _: () = {
+    assert!(size_of::<PassthruCmd>() == 72);
+    assert!(offset_of!(PassthruCmd, nsid) == 4);
+    assert!(offset_of!(PassthruCmd, addr) == 24);
+    assert!(offset_of!(PassthruCmd, data_len) == 36);
+    assert!(offset_of!(PassthruCmd, cdw10) == 40);
+    assert!(offset_of!(PassthruCmd, timeout_ms) == 64);
+    assert!(offset_of!(PassthruCmd, result) == 68);
+};
+
+/// Sends `command` through a block or sg node, and waits for its end.
+pub(super) fn sg_io_v3(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::Result<Completion> {
+    let mut sense = [0; SENSE_LENGTH as usize];
+    let length = u32::try_from(command.data.len()).map_err(too_long)?;
+    let (direction, data) = match &mut command.data {
+        data if data.is_empty() => (SG_DXFER_NONE, ptr::null_mut()),
+        Data::None => (SG_DXFER_NONE, ptr::null_mut()),
+        Data::In(buffer) => (SG_DXFER_FROM_DEV, buffer.as_mut_ptr()),
+        Data::Out(list) => (SG_DXFER_TO_DEV, list.as_ptr().cast_mut()),
+    };
+    let cdb = command.cdb.as_bytes();
+    let mut header = SgIoHdr {
+        interface_id: i32::from(b'S'),
+        dxfer_direction: direction,
+        cmd_len: u8::try_from(cdb.len()).map_err(too_long)?,
+        mx_sb_len: SENSE_LENGTH,
+        iovec_count: 0,
+        dxfer_len: length,
+        dxferp: data.cast(),
+        cmdp: cdb.as_ptr(),
+        sbp: sense.as_mut_ptr(),
+        timeout: milliseconds(command.timeout),
+        flags: 0,
+        pack_id: 0,
+        #[cfg(target_pointer_width = "64")]
+        padding_before_usr_ptr: 0,
+        usr_ptr: ptr::null_mut(),
+        status: 0,
+        masked_status: 0,
+        msg_status: 0,
+        sb_len_wr: 0,
+        host_status: 0,
+        driver_status: 0,
+        resid: 0,
+        duration: 0,
+        info: 0,
+        #[cfg(target_pointer_width = "64")]
+        padding_at_the_end: 0,
+    };
+    ioctl(device, SG_IO, ptr::from_mut(&mut header).cast())?;
+    let sense_length = usize::from(header.sb_len_wr).min(sense.len());
+    Ok(Completion {
+        status: ScsiStatus(header.status),
+        host_status: HostStatus(header.host_status.into()),
+        driver_status: DriverStatus(header.driver_status.into()),
+        sense: sense[..sense_length].to_vec(),
+        residual: header.resid.into(),
+        duration: Duration::from_millis(header.duration.into()),
+        ..Completion::default()
+    })
+}
+
+/// Sends `command` through a bsg node, and waits for its end.
+pub(super) fn sg_io_v4(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::Result<Completion> {
+    let mut sense = [0_u8; SENSE_LENGTH as usize];
+    let length = u32::try_from(command.data.len()).map_err(too_long)?;
+    let cdb = command.cdb.as_bytes();
+    let mut header = SgIoV4 {
+        guard: i32::from(b'Q'),
+        request_len: u32::try_from(cdb.len()).map_err(too_long)?,
+        request: address(cdb.as_ptr()),
+        max_response_len: SENSE_LENGTH.into(),
+        response: address(sense.as_mut_ptr()),
+        timeout: milliseconds(command.timeout),
+        ..SgIoV4::default()
+    };
+    match &mut command.data {
+        data if data.is_empty() => {}
+        Data::None => {}
+        Data::In(buffer) => {
+            header.din_xfer_len = length;
+            header.din_xferp = address(buffer.as_mut_ptr());
+        }
+        Data::Out(list) => {
+            header.dout_xfer_len = length;
+            header.dout_xferp = address(list.as_ptr());
+        }
+    }
+    ioctl(device, SG_IO, ptr::from_mut(&mut header).cast())?;
+    let sense_length = usize::try_from(header.response_len).map_err(too_long)?;
+    Ok(Completion {
+        // A status that does not fit a byte is none of SAM-6's.
+        status: ScsiStatus(u8::try_from(header.device_status).unwrap_or(u8::MAX)),
+        host_status: HostStatus(header.transport_status),
+        driver_status: DriverStatus(header.driver_status),
+        sense: sense[..sense_length.min(sense.len())].to_vec(),
+        residual: match command.data {
+            Data::Out(_) => header.dout_resid.into(),
+            _ => header.din_resid.into(),
+        },
+        duration: Duration::from_millis(header.duration.into()),
+        ..Completion::default()
+    })
+}
+
+/// The number of the namespace that an NVMe node leads to.
+pub(super) fn nvme_namespace(device: BorrowedFd<'_>) -> io::Result<u32> {
+    let namespace = ioctl(device, NVME_IOCTL_ID, ptr::null_mut())?;
+    u32::try_from(namespace).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Sends an NVMe command with its data, and waits for its end.
+pub(super) fn nvme_passthrough(
+    device: BorrowedFd<'_>,
+    command: &nvme::Command,
+    mut data: Data<'_>,
+    timeout: Duration,
+) -> io::Result<NvmeStatus> {
+    // What the controller reads and writes follows from the command, not from the length beside it.
+    let direction = match data {
+        Data::None => Direction::None,
+        Data::In(_) => Direction::In,
+        Data::Out(_) => Direction::Out,
+    };
+    if direction != command.direction() || data.len() != command.data_length() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut passthru = PassthruCmd {
+        opcode: command.opcode(),
+        nsid: command.nsid(),
+        data_len: u32::try_from(data.len()).map_err(too_long)?,
+        cdw10: command.cdw10(),
+        cdw11: command.cdw11(),
+        timeout_ms: milliseconds(timeout),
+        ..PassthruCmd::default()
+    };
+    match &mut data {
+        Data::None => {}
+        Data::In(buffer) => passthru.addr = address(buffer.as_mut_ptr()),
+        Data::Out(list) => passthru.addr = address(list.as_ptr()),
+    }
+    let request = match command.queue() {
+        Queue::Admin => NVME_IOCTL_ADMIN_CMD,
+        Queue::Io => NVME_IOCTL_IO_CMD,
+    };
+    let status = ioctl(device, request, ptr::from_mut(&mut passthru).cast())?;
+    u16::try_from(status)
+        .map(NvmeStatus)
+        .map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// The ioctl.
+///
+/// `argument` is null with NVME_IOCTL_ID. Otherwise it is a live, exclusively borrowed `SgIoHdr` or
+/// `SgIoV4` with SG_IO, a `PassthruCmd` with the other two, filled by one of the functions above,
+/// which are the only callers.
+fn ioctl(device: BorrowedFd<'_>, request: libc::Ioctl, argument: *mut c_void) -> io::Result<c_int> {
+    // SAFETY: SG_IO takes a pointer to one of two structures and tells them apart by their first
+    // word, 'S' or 'Q'; the two NVMe requests that carry a command take a pointer to one structure,
+    // whose size is part of their number; NVME_IOCTL_ID looks at no argument. `argument` points at
+    // a whole structure of the kind that `request` takes; the layouts are asserted above. A driver
+    // that does not know a request refuses it without looking at the argument. The kernel reads
+    // the command and the data out, and writes the structure's output fields, the sense data and
+    // the data in. Each pointer in the structure comes from a borrow that its caller holds until
+    // after this call (command and data in its arguments, sense on the stack), is at least as long
+    // as the length beside it, and was borrowed mutably where the kernel writes. With SG_IO the
+    // header tells how much moves in which direction; with NVMe commands the command does, and
+    // `nvme_passthrough` has compared it with the buffer. The kernel keeps none of the pointers
+    // after the ioctl has returned.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), request, argument) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// The address as the kernel takes it in a 64-bit field.
+fn address(pointer: *const u8) -> u64 {
+    // A pointer is at most 64 bits wide on every machine that Linux runs on.
+    pointer.expose_provenance() as u64
+}
+
+fn milliseconds(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn too_long(_: std::num::TryFromIntError) -> io::Error {
+    io::ErrorKind::InvalidInput.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn the_numbers_of_the_requests() {
+        assert_eq!(NVME_IOCTL_ID, 0x4e40);
+        assert_eq!(NVME_IOCTL_ADMIN_CMD, 0xc048_4e41_u32 as libc::Ioctl);
+        assert_eq!(NVME_IOCTL_IO_CMD, 0xc048_4e43_u32 as libc::Ioctl);
+    }
+}

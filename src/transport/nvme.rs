@@ -1,0 +1,88 @@
+//! NVMe nodes: the passthrough ioctls of `<linux/nvme_ioctl.h>`.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::{Data, ioctl};
+use crate::nvme::Command;
+use crate::nvme::status::NvmeStatus;
+
+/// A way to an NVMe controller.
+pub trait Passthrough {
+    /// Sends `command` once and waits for its end. `data` has the length and the direction of the
+    /// command's data; data in is in it then.
+    ///
+    /// # Errors
+    /// What the operating system says when the command could not be sent, or was given up.
+    fn send(
+        &mut self,
+        command: &Command,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> io::Result<NvmeStatus>;
+}
+
+/// An open node of a controller or a namespace.
+#[derive(Debug)]
+pub struct Nvme {
+    file: File,
+}
+
+impl Nvme {
+    /// Sends commands through `file`.
+    #[must_use]
+    pub const fn new(file: File) -> Self {
+        Self { file }
+    }
+}
+
+impl Passthrough for Nvme {
+    fn send(
+        &mut self,
+        command: &Command,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> io::Result<NvmeStatus> {
+        ioctl::nvme_passthrough(self.file.as_fd(), command, data, timeout)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::nvme::identify::{Structure, identify};
+
+    /// A node that takes none of these requests.
+    fn null() -> Nvme {
+        Nvme::new(File::open("/dev/null").unwrap())
+    }
+
+    #[test]
+    fn a_node_of_another_kind_takes_no_command() {
+        let error = null()
+            .send(
+                &identify(Structure::Controller),
+                Data::In(&mut [0; 4096]),
+                Duration::from_secs(1),
+            )
+            .unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
+    }
+
+    #[test]
+    fn data_has_to_fit_the_command() {
+        let command = identify(Structure::Controller);
+        let send = |data| null().send(&command, data, Duration::from_secs(1));
+        for error in [
+            send(Data::In(&mut [0; 4095])),
+            send(Data::In(&mut [0; 4097])),
+            send(Data::Out(&[0; 4096])),
+            send(Data::None),
+        ] {
+            assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+    }
+}

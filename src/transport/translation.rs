@@ -1,0 +1,715 @@
+//! A device server in front of an NVMe namespace: it takes INQUIRY, PERSISTENT RESERVE IN and OUT,
+//! sends NVMe commands in their place, and answers as a SCSI device would.
+//!
+//! | PERSISTENT RESERVE | NVMe |
+//! |---|---|
+//! | READ KEYS, READ RESERVATION, READ FULL STATUS | Reservation Report |
+//! | REPORT CAPABILITIES | Identify Namespace, and Reservation Report for what is active |
+//! | REGISTER | Reservation Register: register, replace or unregister, as the two keys say |
+//! | REGISTER AND IGNORE EXISTING KEY | Reservation Register: register; after a conflict replace with IEKEY; unregister with IEKEY |
+//! | RESERVE | Reservation Acquire: acquire |
+//! | PREEMPT, PREEMPT AND ABORT | Reservation Acquire: preempt, preempt and abort |
+//! | RELEASE, CLEAR | Reservation Release: release, clear |
+//! | REGISTER AND MOVE, REPLACE LOST RESERVATION, SPEC_I_PT | none: refused, nothing is sent |
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::nvme::Passthrough;
+use super::{Command, Completion, Data, HostStatus, Node, NodeKind, Translation, Transport};
+use crate::nvme;
+use crate::nvme::identify::{
+    IDENTIFY_LENGTH, IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure,
+    get_host_identifier, identify,
+};
+use crate::nvme::reservation::{
+    self, Acquire, AcquireAction, Form, PersistThroughPowerLoss, Register, RegisterAction,
+    Registrant, Release, ReleaseAction, ReservationReport,
+};
+use crate::nvme::status::{Meaning, NvmeStatus, descriptor_format};
+use crate::pr::prin::{
+    self, Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation,
+    Reservation, TargetPorts,
+};
+use crate::pr::prout::{self, InvalidOut, PersistentReserveOut};
+use crate::pr::transport_id::TransportId;
+use crate::pr::{ReservationKey, ReservationType, Scope};
+use crate::scsi::cdb::Cdb;
+use crate::scsi::sense::SenseKey;
+use crate::scsi::status::ScsiStatus;
+
+/// Bytes of room for a report, before it is known how long it is.
+const REPORT_ROOM: usize = 4096;
+/// How often a report that did not fit is read again.
+const MORE_TRIES: usize = 4;
+/// How often a registration is tried, first as a new one and then in the place of one that is
+/// there: somebody else may end it in between.
+const REGISTER_ATTEMPTS: usize = 3;
+/// The host status for a command of which nobody knows what became of it.
+const DID_TRANSPORT_DISRUPTED: HostStatus = HostStatus(0x0e);
+
+const INVALID_OPERATION_CODE: (u8, u8) = (0x20, 0x00);
+const PARAMETER_LIST_LENGTH_ERROR: (u8, u8) = (0x1a, 0x00);
+const INVALID_FIELD_IN_CDB: (u8, u8) = (0x24, 0x00);
+const INVALID_FIELD_IN_PARAMETER_LIST: (u8, u8) = (0x26, 0x00);
+const INVALID_RELEASE: (u8, u8) = (0x26, 0x04);
+
+/// Speaks for the namespace, or the controller, behind an NVMe node.
+#[derive(Debug)]
+pub struct Translator<P> {
+    passthrough: P,
+    node: Node,
+    /// The name of a namespace's node, for people who took the controller's.
+    example: String,
+    timeout: Duration,
+    sent: Vec<String>,
+    controller: Option<IdentifyController>,
+    capabilities: Option<ReservationCapabilities>,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+enum End {
+    /// The kernel did not take an NVMe command.
+    Os(io::Error),
+    /// An NVMe command ended so.
+    Nvme(&'static str, NvmeStatus),
+    /// Nobody knows what became of it.
+    Lost(String),
+    /// Status RESERVATION CONFLICT.
+    Conflict,
+    /// CHECK CONDITION with ILLEGAL REQUEST and this additional sense code, for this reason.
+    Refused((u8, u8), String),
+    /// What came back contradicts itself.
+    Malformed(String),
+}
+
+impl End {
+    /// Whether an NVMe command ended with `status`, whatever the controller advises about it.
+    fn is(&self, status: NvmeStatus) -> bool {
+        matches!(self, Self::Nvme(_, ended) if ended.code() == status)
+    }
+}
+
+fn refused<T>(code: (u8, u8), reason: impl Into<String>) -> Result<T, End> {
+    Err(End::Refused(code, reason.into()))
+}
+
+fn malformed(reason: impl ToString) -> End {
+    End::Malformed(reason.to_string())
+}
+
+impl<P: Passthrough> Transport for Translator<P> {
+    fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
+        let started = Instant::now();
+        self.timeout = command.timeout;
+        self.sent.clear();
+        let answer = self.answer(&command.cdb, &command.data);
+        let mut completion = completion(answer, command.data)?;
+        completion.duration = started.elapsed();
+        completion.translation.sent = std::mem::take(&mut self.sent);
+        Ok(completion)
+    }
+
+    fn node(&self) -> Node {
+        self.node
+    }
+}
+
+/// What the command's sender gets to see. Data in is as much of the answer as there is room for.
+fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Completion> {
+    let requested = data.len();
+    let mut moved = 0;
+    let mut completion = Completion::default();
+    let translation = &mut completion.translation;
+    let end = match answer {
+        Ok(answer) => {
+            moved = requested;
+            if let Data::In(buffer) = data {
+                moved = answer.len().min(buffer.len());
+                buffer[..moved].copy_from_slice(&answer[..moved]);
+            }
+            None
+        }
+        Err(end) => Some(end),
+    };
+    match end {
+        None => {}
+        Some(End::Os(error)) => return Err(error),
+        Some(End::Conflict) => completion.status = ScsiStatus::RESERVATION_CONFLICT,
+        Some(End::Malformed(reason)) => {
+            *translation = Translation {
+                reason: Some(reason),
+                malformed: true,
+                ..Translation::default()
+            };
+        }
+        Some(End::Lost(reason)) => {
+            translation.reason = Some(reason);
+            completion.host_status = DID_TRANSPORT_DISRUPTED;
+        }
+        Some(End::Refused((asc, ascq), reason)) => {
+            translation.reason = Some(reason);
+            completion.status = ScsiStatus::CHECK_CONDITION;
+            completion.sense = descriptor_format(SenseKey::ILLEGAL_REQUEST, asc, ascq, 0).to_vec();
+        }
+        Some(End::Nvme(name, status)) => {
+            translation.reason = Some(format!("{name} ended with {status}"));
+            match status.meaning() {
+                // Success is no reason to end, so it is no success either.
+                Meaning::Good => translation.malformed = true,
+                Meaning::ReservationConflict => {
+                    translation.reason = None;
+                    completion.status = ScsiStatus::RESERVATION_CONFLICT;
+                }
+                Meaning::TaskAborted => completion.status = ScsiStatus::TASK_ABORTED,
+                Meaning::Lost => completion.host_status = DID_TRANSPORT_DISRUPTED,
+                Meaning::CheckCondition(key, asc, ascq) => {
+                    completion.status = ScsiStatus::CHECK_CONDITION;
+                    completion.sense = status.sense(key, asc, ascq);
+                }
+            }
+        }
+    }
+    let residual = requested - moved;
+    completion.residual = i64::try_from(residual).map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok(completion)
+}
+
+impl<P: Passthrough> Translator<P> {
+    /// Sends commands through `passthrough`, which leads to the `node` called `device`.
+    pub fn new(passthrough: P, node: Node, device: &Path) -> Self {
+        Self {
+            passthrough,
+            node,
+            example: format!("{}n1", device.display()),
+            timeout: Duration::ZERO,
+            sent: Vec::new(),
+            controller: None,
+            capabilities: None,
+        }
+    }
+
+    /// The parameter data with which the device server answers.
+    fn answer(&mut self, cdb: &Cdb, data: &Data<'_>) -> Result<Vec<u8>, End> {
+        match (cdb.operation_code(), data) {
+            (Cdb::INQUIRY, _) => self.inquiry(cdb),
+            (Cdb::PERSISTENT_RESERVE_IN, _) => self.prin(cdb),
+            (Cdb::PERSISTENT_RESERVE_OUT, Data::Out(list)) => {
+                self.prout(cdb, list).map(|()| Vec::new())
+            }
+            (Cdb::PERSISTENT_RESERVE_OUT, _) => self.prout(cdb, &[]).map(|()| Vec::new()),
+            _ => refused(INVALID_OPERATION_CODE, "NVMe has no such command"),
+        }
+    }
+
+    /// Standard INQUIRY data (SPC-5 6.7), made of Identify Controller.
+    fn inquiry(&mut self, cdb: &Cdb) -> Result<Vec<u8>, End> {
+        let &[_, evpd, page, high, low, _] = cdb.as_bytes() else {
+            return refused(INVALID_FIELD_IN_CDB, "the INQUIRY command has 6 bytes");
+        };
+        if evpd & 1 == 1 || page != 0 {
+            return refused(INVALID_FIELD_IN_CDB, "there is standard INQUIRY data only");
+        }
+        let is_namespace = self.namespace().is_some();
+        let mut data = standard_inquiry(self.controller()?, is_namespace);
+        data.truncate(usize::from(u16::from_be_bytes([high, low])));
+        Ok(data)
+    }
+
+    fn namespace(&self) -> Option<u32> {
+        match self.node.kind {
+            NodeKind::NvmeBlock { namespace } | NodeKind::NvmeGeneric { namespace } => {
+                Some(namespace)
+            }
+            _ => None,
+        }
+    }
+
+    /// The namespace, of a controller that has reservations.
+    fn reservations(&mut self) -> Result<u32, End> {
+        let Some(namespace) = self.namespace() else {
+            let example = &self.example;
+            return refused(
+                INVALID_OPERATION_CODE,
+                format!(
+                    "an NVMe controller has no reservations, its namespaces have: take a \
+                     namespace's node, such as {example}"
+                ),
+            );
+        };
+        if !self.controller()?.supports_reservations() {
+            return refused(
+                INVALID_OPERATION_CODE,
+                "the NVMe controller does not support reservations (bit 5 of ONCS is 0)",
+            );
+        }
+        Ok(namespace)
+    }
+
+    fn prin(&mut self, cdb: &Cdb) -> Result<Vec<u8>, End> {
+        let &[_, action, _, _, _, _, _, high, low, _] = cdb.as_bytes() else {
+            return refused(INVALID_FIELD_IN_CDB, "the command has 10 bytes");
+        };
+        let Some(action) = prin::ServiceAction::from_code(action & 0x1f) else {
+            return refused(
+                INVALID_FIELD_IN_CDB,
+                "PERSISTENT RESERVE IN has no such service action",
+            );
+        };
+        let namespace = self.reservations()?;
+        let mut data = match action {
+            prin::ServiceAction::ReadKeys => read_keys(&self.report(namespace)?),
+            prin::ServiceAction::ReadReservation => read_reservation(&self.report(namespace)?)?,
+            prin::ServiceAction::ReportCapabilities => self.report_capabilities(namespace)?,
+            prin::ServiceAction::ReadFullStatus => read_full_status(&self.report(namespace)?)?,
+        };
+        data.truncate(usize::from(u16::from_be_bytes([high, low])));
+        Ok(data)
+    }
+
+    fn report_capabilities(&mut self, namespace: u32) -> Result<Vec<u8>, End> {
+        let capabilities = self.capabilities(namespace)?;
+        let persists = capabilities.persist_through_power_loss();
+        let active = persists && self.report(namespace)?.persist_through_power_loss == 1;
+        let types = reservation::ReservationType::ALL.into_iter();
+        let types = types.filter(|&known| capabilities.supports(known));
+        let data = Capabilities {
+            // A registration is the host's, through whichever controller it was made.
+            all_target_ports_capable: true,
+            persist_through_power_loss_capable: persists,
+            persist_through_power_loss_active: active,
+            type_mask: Some(types.map(scsi_type).collect()),
+            ..Capabilities::default()
+        };
+        Ok(data.emit())
+    }
+
+    fn prout(&mut self, cdb: &Cdb, list: &[u8]) -> Result<(), End> {
+        let out = PersistentReserveOut::parse(cdb, list).or_else(|error| {
+            let code = match error {
+                InvalidOut::Command | InvalidOut::ServiceAction(_) => INVALID_FIELD_IN_CDB,
+                InvalidOut::ListLength(_) => PARAMETER_LIST_LENGTH_ERROR,
+                InvalidOut::TransportIds => INVALID_FIELD_IN_PARAMETER_LIST,
+            };
+            refused(code, error.to_string())
+        })?;
+        if out.specifies_initiator_ports() {
+            return refused(
+                INVALID_FIELD_IN_PARAMETER_LIST,
+                "NVMe hosts register themselves only: no TransportIDs can be given",
+            );
+        }
+        match out.action {
+            prout::ServiceAction::Register => {
+                let namespace = self.reservations()?;
+                self.register(namespace, &out)
+            }
+            prout::ServiceAction::RegisterAndIgnoreExistingKey => {
+                let namespace = self.reservations()?;
+                self.register_and_ignore(namespace, &out)
+            }
+            prout::ServiceAction::Reserve => self.acquire(AcquireAction::Acquire, &out),
+            prout::ServiceAction::Preempt => self.acquire(AcquireAction::Preempt, &out),
+            prout::ServiceAction::PreemptAndAbort => {
+                self.acquire(AcquireAction::PreemptAndAbort, &out)
+            }
+            prout::ServiceAction::Release => {
+                let action = ReleaseAction::Release(nvme_type(&out)?);
+                let ended = self.release(action, &out);
+                match ended {
+                    // The type is one that there is; so it is not that of the reservation.
+                    Err(end) if end.is(NvmeStatus::INVALID_FIELD) => refused(
+                        INVALID_RELEASE,
+                        "the reservation is not of this type (Reservation Release ended with \
+                         NVMe status 0x2)",
+                    ),
+                    ended => ended,
+                }
+            }
+            prout::ServiceAction::Clear => self.release(ReleaseAction::Clear, &out),
+            prout::ServiceAction::RegisterAndMove => refused(
+                INVALID_FIELD_IN_CDB,
+                "NVMe has nothing like REGISTER AND MOVE",
+            ),
+            prout::ServiceAction::ReplaceLostReservation => refused(
+                INVALID_FIELD_IN_CDB,
+                "NVMe has nothing like REPLACE LOST RESERVATION",
+            ),
+        }
+    }
+
+    /// REGISTER: the two keys tell which of the three register actions it is.
+    fn register(&mut self, namespace: u32, out: &PersistentReserveOut) -> Result<(), End> {
+        let (current_key, new_key) = (out.reservation_key, out.service_action_reservation_key);
+        let action = match (current_key, new_key) {
+            (NO_KEY, NO_KEY) => {
+                // Whoever is not registered asks for what is the case.
+                return match self.is_registered(namespace)? {
+                    true => Err(End::Conflict),
+                    false => Ok(()),
+                };
+            }
+            (NO_KEY, _) => RegisterAction::Register,
+            (_, NO_KEY) => RegisterAction::Unregister,
+            _ => RegisterAction::Replace,
+        };
+        let persist_through_power_loss = self.persist(namespace, out)?;
+        self.send_register(
+            namespace,
+            Register {
+                action,
+                ignore_existing_key: false,
+                persist_through_power_loss,
+                current_key,
+                new_key,
+            },
+        )
+    }
+
+    /// REGISTER AND IGNORE EXISTING KEY. NVMe can replace or remove any key, but only where there
+    /// is one.
+    fn register_and_ignore(
+        &mut self,
+        namespace: u32,
+        out: &PersistentReserveOut,
+    ) -> Result<(), End> {
+        let persist_through_power_loss = self.persist(namespace, out)?;
+        let command = |action, ignore_existing_key| Register {
+            action,
+            ignore_existing_key,
+            persist_through_power_loss,
+            current_key: NO_KEY,
+            new_key: out.service_action_reservation_key,
+        };
+        if out.service_action_reservation_key == NO_KEY {
+            let ended = self.send_register(namespace, command(RegisterAction::Unregister, true));
+            return match ended {
+                Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {
+                    match self.is_registered(namespace) {
+                        Ok(false) => Ok(()),
+                        _ => Err(end),
+                    }
+                }
+                ended => ended,
+            };
+        }
+        let mut ended = Ok(());
+        for _ in 0..REGISTER_ATTEMPTS {
+            for (action, ignore) in [
+                (RegisterAction::Register, false),
+                (RegisterAction::Replace, true),
+            ] {
+                ended = self.send_register(namespace, command(action, ignore));
+                match &ended {
+                    Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {}
+                    _ => return ended,
+                }
+            }
+        }
+        ended
+    }
+
+    /// What APTPL makes of the namespace's persisting through a power loss.
+    fn persist(
+        &mut self,
+        namespace: u32,
+        out: &PersistentReserveOut,
+    ) -> Result<PersistThroughPowerLoss, End> {
+        let capable = self.capabilities(namespace)?.persist_through_power_loss();
+        match (out.activate_persist_through_power_loss, capable) {
+            (true, true) => Ok(PersistThroughPowerLoss::Activate),
+            (false, true) => Ok(PersistThroughPowerLoss::Deactivate),
+            (false, false) => Ok(PersistThroughPowerLoss::NoChange),
+            (true, false) => refused(
+                INVALID_FIELD_IN_PARAMETER_LIST,
+                "the namespace cannot keep registrations through a power loss (bit 0 of RESCAP \
+                 is 0)",
+            ),
+        }
+    }
+
+    fn send_register(&mut self, namespace: u32, register: Register) -> Result<(), End> {
+        let (command, list) = register.emit(namespace);
+        self.send(&command, Data::Out(&list))
+    }
+
+    fn acquire(&mut self, action: AcquireAction, out: &PersistentReserveOut) -> Result<(), End> {
+        let acquire = Acquire {
+            action,
+            reservation_type: nvme_type(out)?,
+            current_key: out.reservation_key,
+            preempt_key: match action {
+                AcquireAction::Acquire => NO_KEY,
+                _ => out.service_action_reservation_key,
+            },
+        };
+        let (command, list) = acquire.emit(self.reservations()?);
+        self.send(&command, Data::Out(&list))
+    }
+
+    fn release(&mut self, action: ReleaseAction, out: &PersistentReserveOut) -> Result<(), End> {
+        let release = Release {
+            action,
+            current_key: out.reservation_key,
+        };
+        let (command, list) = release.emit(self.reservations()?);
+        self.send(&command, Data::Out(&list))
+    }
+
+    /// Whether this host is registered, through any of its controllers.
+    fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
+        let report = self.report(namespace)?;
+        let command = get_host_identifier(report.form);
+        let mut identifier = vec![0; command.data_length()];
+        self.send(&command, Data::In(&mut identifier))?;
+        // A host without an identifier is another one on each controller.
+        let anonymous = identifier.iter().all(|&byte| byte == 0);
+        let own_controller = self.controller()?.controller_id;
+        let is_own = |registrant: &Registrant| {
+            registrant.host_identifier == identifier
+                && (!anonymous || registrant.controller_id == own_controller)
+        };
+        Ok(report.registrants.iter().any(is_own))
+    }
+
+    /// The whole reservation report, in the form that the controller has.
+    fn report(&mut self, namespace: u32) -> Result<ReservationReport, End> {
+        let extended = self.controller()?.supports_extended_host_identifier();
+        // A controller that supports both has the form of the host identifier that was set.
+        let [first, second] = match extended {
+            true => [Form::Extended, Form::Short],
+            false => [Form::Short, Form::Extended],
+        };
+        let wrong_form = |end: &End| {
+            end.is(NvmeStatus::HOST_IDENTIFIER_INCONSISTENT_FORMAT)
+                || end.is(NvmeStatus::INVALID_FIELD)
+        };
+        match self.report_in(first, namespace) {
+            Err(end) if wrong_form(&end) => match self.report_in(second, namespace) {
+                Err(other) if wrong_form(&other) => Err(end),
+                report => report,
+            },
+            report => report,
+        }
+    }
+
+    fn report_in(&mut self, form: Form, namespace: u32) -> Result<ReservationReport, End> {
+        let mut room = REPORT_ROOM;
+        let mut named = 0;
+        for attempt in 0..=MORE_TRIES {
+            let command = reservation::report(namespace, form, room);
+            let mut buffer = vec![ReservationReport::UNWRITTEN; command.data_length()];
+            let sent = self.send(&command, Data::In(&mut buffer));
+            match sent {
+                Err(End::Os(error)) if attempt > 0 && is_too_long(&error) => {
+                    return Err(malformed(format!(
+                        "the reservation report names {named} registered controllers and takes \
+                         {room} bytes; the kernel reads no command of that length"
+                    )));
+                }
+                sent => sent?,
+            }
+            let (needed, registered) =
+                ReservationReport::needed(&buffer, form).map_err(malformed)?;
+            if needed <= buffer.len() {
+                return ReservationReport::parse(&buffer, form).map_err(malformed);
+            }
+            (room, named) = (needed, registered);
+        }
+        Err(malformed(format!(
+            "the reservation report kept growing while it was read: it takes {room} bytes now, for \
+             {named} registered controllers"
+        )))
+    }
+
+    fn controller(&mut self) -> Result<&IdentifyController, End> {
+        let controller = match self.controller.take() {
+            Some(controller) => controller,
+            None => {
+                let data = self.identify(Structure::Controller)?;
+                IdentifyController::parse(&data).map_err(malformed)?
+            }
+        };
+        Ok(self.controller.insert(controller))
+    }
+
+    fn capabilities(&mut self, namespace: u32) -> Result<ReservationCapabilities, End> {
+        let capabilities = match self.capabilities {
+            Some(capabilities) => capabilities,
+            None => {
+                let data = self.identify(Structure::Namespace(namespace))?;
+                let parsed = IdentifyNamespace::parse(&data).map_err(malformed)?;
+                parsed.reservation_capabilities
+            }
+        };
+        self.capabilities = Some(capabilities);
+        match capabilities.any() {
+            true => Ok(capabilities),
+            false => refused(
+                INVALID_OPERATION_CODE,
+                "the NVMe namespace does not support reservations (RESCAP is 0)",
+            ),
+        }
+    }
+
+    fn identify(&mut self, structure: Structure) -> Result<Vec<u8>, End> {
+        let command = identify(structure);
+        let mut data = vec![0; IDENTIFY_LENGTH];
+        self.send(&command, Data::In(&mut data))?;
+        match data.iter().any(|&byte| byte != 0) {
+            true => Ok(data),
+            false => Err(malformed(format!(
+                "{} brought nothing but zeros",
+                command.name()
+            ))),
+        }
+    }
+
+    /// Sends one command; every status but success is an end.
+    fn send(&mut self, command: &nvme::Command, data: Data<'_>) -> Result<(), End> {
+        let shown = match &data {
+            Data::Out(list) => format!("{command} data={}", hex::encode(list)),
+            _ => command.to_string(),
+        };
+        let result = self.passthrough.send(command, data, self.timeout);
+        let status = result.map_err(|error| match error.raw_os_error() {
+            Some(libc::EINTR) => End::Lost(format!(
+                "the kernel gave {} up: it took too long, or the controller was reset",
+                command.name()
+            )),
+            _ => End::Os(error),
+        })?;
+        self.sent
+            .push(format!("{shown}: {:#06x} {}", status.0, status.name()));
+        match status.meaning() {
+            Meaning::Good => Ok(()),
+            _ => Err(End::Nvme(command.name(), status)),
+        }
+    }
+}
+
+const NO_KEY: ReservationKey = ReservationKey(0);
+
+/// How the kernel refuses to move as many bytes.
+fn is_too_long(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG)
+    )
+}
+
+/// The type of the reservation that `out` is about, where it is one that NVMe has.
+fn nvme_type(out: &PersistentReserveOut) -> Result<reservation::ReservationType, End> {
+    if out.scope != Scope::LU_SCOPE {
+        let scope = out.scope.code();
+        return refused(
+            INVALID_FIELD_IN_CDB,
+            format!("a reservation is of a whole namespace, not of scope {scope:#x}"),
+        );
+    }
+    let mut types = reservation::ReservationType::ALL.into_iter();
+    let same = types.find(|&known| scsi_type(known) == out.reservation_type);
+    same.map_or_else(
+        || {
+            let code = out.reservation_type.code();
+            refused(
+                INVALID_FIELD_IN_CDB,
+                format!("NVMe has no reservations of type {code:#x}"),
+            )
+        },
+        Ok,
+    )
+}
+
+/// The type as SCSI counts it.
+const fn scsi_type(reservation_type: reservation::ReservationType) -> ReservationType {
+    use reservation::ReservationType as Nvme;
+    match reservation_type {
+        Nvme::WriteExclusive => ReservationType::WRITE_EXCLUSIVE,
+        Nvme::ExclusiveAccess => ReservationType::EXCLUSIVE_ACCESS,
+        Nvme::WriteExclusiveRegistrantsOnly => ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY,
+        Nvme::ExclusiveAccessRegistrantsOnly => ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY,
+        Nvme::WriteExclusiveAllRegistrants => ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS,
+        Nvme::ExclusiveAccessAllRegistrants => ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
+    }
+}
+
+fn read_keys(report: &ReservationReport) -> Vec<u8> {
+    let keys = ReadKeys {
+        generation: report.generation,
+        keys: report.registrants.iter().map(|one| one.key).collect(),
+    };
+    keys.emit()
+}
+
+fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
+    let held = report.held().map_err(malformed)?;
+    let reservation = held.map(|held| Reservation {
+        // For the types that all registrants hold, SCSI has key 0.
+        reservation_key: held.key.unwrap_or(NO_KEY),
+        scope: Scope::LU_SCOPE,
+        reservation_type: scsi_type(held.reservation_type),
+    });
+    let data = ReadReservation {
+        generation: report.generation,
+        reservations: reservation.into_iter().collect(),
+    };
+    Ok(data.emit())
+}
+
+fn read_full_status(report: &ReservationReport) -> Result<Vec<u8>, End> {
+    let held = report.held().map_err(malformed)?;
+    let descriptor = |registrant: &Registrant| {
+        let by_this = held
+            .filter(|held| held.reservation_type.is_held_by_all() || registrant.is_holder())
+            .map(|held| (Scope::LU_SCOPE, scsi_type(held.reservation_type)));
+        FullStatusDescriptor {
+            reservation_key: registrant.key,
+            target_ports: match registrant.controller_id {
+                Registrant::DYNAMIC => TargetPorts::All,
+                controller => TargetPorts::Relative(controller),
+            },
+            held: by_this,
+            transport_id: TransportId::nvme_host(&registrant.host_identifier),
+        }
+    };
+    let data = ReadFullStatus {
+        generation: report.generation,
+        descriptors: report.registrants.iter().map(descriptor).collect(),
+    };
+    Ok(data.emit())
+}
+
+/// Standard INQUIRY data: 36 bytes.
+fn standard_inquiry(controller: &IdentifyController, is_namespace: bool) -> Vec<u8> {
+    /// NVMESD and NVMEE of NVMSR.
+    const STORAGE_DEVICE: u8 = 1;
+    const ENCLOSURE: u8 = 2;
+    let subsystem = controller.subsystem_report & (STORAGE_DEVICE | ENCLOSURE);
+    let device_type = if is_namespace {
+        0x00
+    } else if subsystem == ENCLOSURE {
+        0x0d
+    } else if controller.namespaces == 0 {
+        0x1f
+    } else {
+        0x00
+    };
+    // SPC-5, response data format 2, 31 bytes after byte 4.
+    let mut data = vec![device_type, 0, 0x07, 2, 31, 0, 0, 2];
+    data.extend(b"NVMe    ");
+    data.extend(&controller.model_number[..16]);
+    data.extend(revision(&controller.firmware_revision));
+    data
+}
+
+/// The last four characters of the firmware revision before the blanks that fill it.
+fn revision(firmware: &[u8; 8]) -> [u8; 4] {
+    let text = firmware.trim_ascii_end();
+    let last = text.get(text.len().saturating_sub(4)..).unwrap_or(text);
+    let mut revision = [b' '; 4];
+    revision[..last.len()].copy_from_slice(last);
+    revision
+}
