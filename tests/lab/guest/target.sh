@@ -3,6 +3,7 @@
 
 config=/sys/kernel/config/target
 # This target does not count a registration that goes away as a change; SPC-5 and the other targets do.
+# shellcheck disable=SC2034
 unregistering_counts=0
 
 load_target() {
