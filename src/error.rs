@@ -89,6 +89,19 @@ impl Error {
                 "Opening it takes permission to read and write the device node (and in a container \
                  also its device cgroup): run this as root, or as a user who has it",
             ),
+            // SCSI commands are refused with EPERM, NVMe commands with EACCES.
+            Self::Command {
+                source: CommandError::Os(source),
+                ..
+            }
+            | Self::Inquiry {
+                source: CommandError::Os(source),
+                ..
+            } if source.raw_os_error() == Some(libc::EACCES) => Some(
+                "The kernel keeps this NVMe command for those with CAP_SYS_ADMIN or, since Linux \
+                 6.2, who may write the node of the namespace (not of a partition): run this as \
+                 root (in a container: with that capability)",
+            ),
             Self::Command {
                 source: CommandError::Os(source),
                 ..

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use common::{
     Answer, DISK_LINES, INQUIRY, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
-    REPORT_CAPABILITIES, RO, RW, Ran, Scene, check_condition, driver, errno, good, host, sense,
-    sg_persist, status, with_data,
+    REPORT_CAPABILITIES, RO, RW, Ran, Scene, bytes, check_condition, driver, errno, good, host,
+    sense, sg_persist, status, with_data,
 };
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -275,6 +275,7 @@ mod parameter_data {
                             "argument": "sas,5000c50005b32001",
                             "hex": SAS,
                         },
+                        "host_identifier": null,
                     },
                     {
                         "reservation_key": "0xfedcba9876543211",
@@ -288,6 +289,7 @@ mod parameter_data {
                             "argument": "iqn.2005-03.org.open-iscsi:abc",
                             "hex": format!("05000020{name}"),
                         },
+                        "host_identifier": null,
                     },
                     {
                         "reservation_key": "0x1",
@@ -300,6 +302,7 @@ mod parameter_data {
                             "meaning": "Exclusive Access, all registrants",
                         },
                         "transport_id": null,
+                        "host_identifier": null,
                     },
                 ],
             })
@@ -308,6 +311,26 @@ mod parameter_data {
             parameter_data("s", READ_FULL_STATUS, NO_KEYS),
             json!({"pr_generation": 0x15, "full_status_descriptors": []})
         );
+    }
+
+    #[test]
+    fn hosts_of_nvme_have_an_identifier_in_place_of_a_transport_id() {
+        for (id, text) in [
+            (
+                "cb004e564d650010 aaaaaaaa000040008000000000000001",
+                "aaaaaaaa-0000-4000-8000-000000000001",
+            ),
+            (
+                "cb004e564d650008 0102030405060780 0000000000000000",
+                "0x8007060504030201",
+            ),
+        ] {
+            let id = registration(&bytes(id));
+            let data = parameter_data("s", READ_FULL_STATUS, &id);
+            let descriptor = &data["full_status_descriptors"][0];
+            assert_eq!(descriptor["host_identifier"], text);
+            assert_eq!(descriptor["transport_id"], Value::Null);
+        }
     }
 
     /// What the document says of a TransportID of these bytes.
@@ -1506,6 +1529,7 @@ mod schema {
             "00000015 00000030 0000000000abc123 00000000 01 05 00000000 0001 00000018 {SAS}"
         );
         let list = format!("0000000000000000 0000000000000000 00000000 00000018 {SAS}");
+        let host = bytes("cb004e564d650010 000102030405060708090a0b0c0d0e0f");
         let scenes = [
             sg_persist("-j=o -k /dev/sda")
                 .opens(RO)
@@ -1515,6 +1539,7 @@ mod schema {
             sg_persist("-j -n -r /dev/sda").reads(READ_RESERVATION, good(NO_RESERVATION)),
             sg_persist("-j -n -c /dev/sda").reads(REPORT_CAPABILITIES, good(capabilities)),
             sg_persist("-j -n -s /dev/sda").reads(READ_FULL_STATUS, good(&full_status)),
+            sg_persist("-j -n -s /dev/sda").reads(READ_FULL_STATUS, good(&registration(&host))),
             sg_persist("-j --reserved /dev/sda").reads(READ_RESERVATION, good(RESERVATION)),
             sg_persist("-j -n -o -G --ua-retries=1 /dev/sda")
                 .opens(RW)

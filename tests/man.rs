@@ -2,14 +2,25 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
+use std::io::Result;
+use std::time::Duration;
 
 use regex::Regex;
 use sg_persist::cli::options::{LONG_NAMES, NEW_LONG_NAMES, Opt, Value};
 use sg_persist::cli::usage::{MORE_USAGE, USAGE};
+use sg_persist::exit::ExitStatus;
+use sg_persist::nvme::Command;
+use sg_persist::nvme::status::NvmeStatus;
+use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
+use sg_persist::transport::nvme::Passthrough;
+use sg_persist::transport::translation::Translator;
+use sg_persist::transport::{Data, Node, NodeKind};
+use sg_persist::unit::LogicalUnit;
 
 const PAGE: &str = include_str!("../man/sg_persist.8");
 const EXIT: &str = include_str!("../src/exit.rs");
 const MAIN: &str = include_str!("../src/main.rs");
+const NVME_STATUSES: &str = include_str!("../src/scsi/sense_text/nvme_status.txt");
 const WHOLE_RUNS: &str = include_str!("whole_runs.rs");
 
 type Names = BTreeSet<String>;
@@ -213,6 +224,60 @@ fn the_manual_and_the_program_have_the_same_exit_statuses() {
     for (errno, code) in [(1, 51), (i32::from(last), 96), (i32::from(last) + 1, 50)] {
         let error = std::io::Error::from_raw_os_error(errno);
         assert_eq!(sg_persist::exit::ExitStatus::from(&error).code(), code);
+    }
+}
+
+/// A controller that ends every command but Identify with this status.
+#[derive(Debug)]
+struct Ends(u16);
+
+impl Passthrough for Ends {
+    fn send(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<NvmeStatus> {
+        match data {
+            Data::In(buffer) if command.opcode() == 0x06 => {
+                buffer[520] = 1 << 5;
+                Ok(NvmeStatus::SUCCESS)
+            }
+            _ => Ok(NvmeStatus(self.0)),
+        }
+    }
+}
+
+/// The exit status after an NVMe command has ended with `status`.
+fn nvme_exit_status(status: u16) -> u8 {
+    let node = Node {
+        kind: NodeKind::NvmeBlock { namespace: 1 },
+        bsg_major: None,
+    };
+    let translator = Translator::new(Ends(status), node, "/dev/nvme0n1".as_ref());
+    let clear = PersistentReserveOut::new(ServiceAction::Clear);
+    match LogicalUnit::new(Box::new(translator)).change(&clear) {
+        Ok(()) => 0,
+        Err(error) => ExitStatus::from(&error).code(),
+    }
+}
+
+#[test]
+fn the_manual_and_the_program_have_the_same_exit_statuses_for_nvme() {
+    let listed = NVME_STATUSES
+        .lines()
+        .map(|line| line.split(' ').next().unwrap());
+    let listed = listed.map(|code| u16::from_str_radix(code, 16).unwrap());
+    let paths = [0x300, 0x301, 0x302, 0x303, 0x360, 0x370, 0x371];
+    let codes: Vec<u16> = listed.chain(paths).collect();
+    let line = |&code: &u16| {
+        let name = NvmeStatus(code).name().into_owned();
+        format!("  {code:#05x}  {:>2}  {name}", nvme_exit_status(code))
+    };
+    let expected: Vec<String> = codes.iter().map(line).collect();
+    let table: Vec<&str> = section("NVME")
+        .into_iter()
+        .filter(|line| line.starts_with("  0x"))
+        .collect();
+    assert_eq!(table, expected, "{}", expected.join("\n"));
+    for code in (0..0x800).filter(|code| !codes.contains(code)) {
+        let expected = if code >> 8 == 3 { 35 } else { 98 };
+        assert_eq!(nvme_exit_status(code), expected, "{code:#x}");
     }
 }
 

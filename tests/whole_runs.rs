@@ -3140,16 +3140,42 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
     }
 
     #[test]
-    fn nvme_is_not_translated() {
-        sg_persist("-k /dev/nvme0n1")
-            .device("/dev/nvme0n1")
-            .opens(RO)
-            .sends(INQUIRY, errno(libc::ENOTTY))
-            .run()
-            .is(
-                75,
-                "sg_persist: SCSI INQUIRY failed on /dev/nvme0n1\n",
-                "inquiry: pass-through os error: Inappropriate ioctl for device\n",
-            );
+    fn nvme_namespaces_have_reservations() {
+        use sg_persist::nvme::{self, status::NvmeStatus};
+        use sg_persist::transport::nvme::Passthrough;
+        use sg_persist::transport::translation::Translator;
+        use sg_persist::transport::{Data, Node, NodeKind};
+
+        /// Supports reservations, and has a report of nobody at generation 5.
+        struct Empty;
+
+        impl Passthrough for Empty {
+            fn send(
+                &mut self,
+                command: &nvme::Command,
+                data: Data<'_>,
+                _: std::time::Duration,
+            ) -> std::io::Result<NvmeStatus> {
+                let Data::In(buffer) = data else {
+                    panic!("{command}")
+                };
+                buffer.fill(0);
+                match command.opcode() {
+                    0x06 => buffer[520] = 1 << 5,
+                    0x0e => buffer[0] = 5,
+                    _ => panic!("{command}"),
+                }
+                Ok(NvmeStatus::SUCCESS)
+            }
+        }
+
+        let node = Node {
+            kind: NodeKind::NvmeGeneric { namespace: 1 },
+            bsg_major: None,
+        };
+        let translator = Translator::new(Empty, node, "/dev/ng0n1".as_ref());
+        let mut unit = sg_persist::unit::LogicalUnit::new(Box::new(translator));
+        let keys = unit.read_keys().unwrap();
+        assert_eq!((keys.generation, keys.keys.len()), (5, 0));
     }
 }

@@ -513,3 +513,315 @@ impl Registrant {
         }))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::Direction;
+    use super::*;
+
+    const CURRENT: ReservationKey = ReservationKey(0x0102_0304_0506_0708);
+    const OTHER: ReservationKey = ReservationKey(0x1112_1314_1516_1718);
+    const KEYS: &str = "08070605040302011817161514131211";
+
+    /// Opcode, namespace, dwords 10 and 11 of an I/O command.
+    fn fields(command: Command, direction: Direction, length: usize) -> (u8, u32, u32, u32) {
+        assert_eq!(command.queue(), Queue::Io);
+        assert_eq!(command.direction(), direction);
+        assert_eq!(command.data_length(), length);
+        let (cdw10, cdw11) = (command.cdw10(), command.cdw11());
+        (command.opcode(), command.nsid(), cdw10, cdw11)
+    }
+
+    #[test]
+    fn register() {
+        use PersistThroughPowerLoss::{Activate, Deactivate, NoChange};
+        for (action, ignore, persist, cdw10) in [
+            (RegisterAction::Register, false, NoChange, 0x0000_0000),
+            (RegisterAction::Unregister, false, NoChange, 0x0000_0001),
+            (RegisterAction::Replace, false, NoChange, 0x0000_0002),
+            (RegisterAction::Register, true, NoChange, 0x0000_0008),
+            (RegisterAction::Replace, true, Deactivate, 0x8000_000a),
+            (RegisterAction::Register, false, Activate, 0xc000_0000),
+        ] {
+            let (command, data) = Register {
+                action,
+                ignore_existing_key: ignore,
+                persist_through_power_loss: persist,
+                current_key: CURRENT,
+                new_key: OTHER,
+            }
+            .emit(0x0203_0405);
+            assert_eq!(
+                fields(command, Direction::Out, 16),
+                (0x0d, 0x0203_0405, cdw10, 0)
+            );
+            assert_eq!(hex::encode(data), KEYS);
+        }
+    }
+
+    #[test]
+    fn acquire() {
+        for (action, code) in [
+            (AcquireAction::Acquire, 0),
+            (AcquireAction::Preempt, 1),
+            (AcquireAction::PreemptAndAbort, 2),
+        ] {
+            for (rtype, reservation_type) in (1..).zip(ReservationType::ALL) {
+                let (command, data) = Acquire {
+                    action,
+                    reservation_type,
+                    current_key: CURRENT,
+                    preempt_key: OTHER,
+                }
+                .emit(7);
+                assert_eq!(
+                    fields(command, Direction::Out, 16),
+                    (0x11, 7, rtype << 8 | code, 0)
+                );
+                assert_eq!(hex::encode(data), KEYS);
+            }
+        }
+    }
+
+    #[test]
+    fn release() {
+        let emitted = |action| {
+            let current_key = CURRENT;
+            let (command, data) = Release {
+                action,
+                current_key,
+            }
+            .emit(7);
+            assert_eq!(hex::encode(data), KEYS[..16]);
+            fields(command, Direction::Out, 8)
+        };
+        for (rtype, reservation_type) in (1..).zip(ReservationType::ALL) {
+            let release = ReleaseAction::Release(reservation_type);
+            assert_eq!(emitted(release), (0x15, 7, rtype << 8, 0));
+        }
+        assert_eq!(emitted(ReleaseAction::Clear), (0x15, 7, 1, 0));
+    }
+
+    #[test]
+    fn the_room_for_a_report_is_in_the_command() {
+        for (form, room, length, dwords) in [
+            (Form::Extended, 4096, 4096, 1023),
+            (Form::Short, 24, 24, 5),
+            (Form::Short, 25, 28, 6),
+            (Form::Short, 0, 4, 0),
+            (Form::Extended, 4_194_304, 4_194_304, 1_048_575),
+            (Form::Extended, usize::MAX, 4_194_304, 1_048_575),
+        ] {
+            let extended = u32::from(form == Form::Extended);
+            assert_eq!(
+                fields(report(7, form, room), Direction::In, length),
+                (0x0e, 7, dwords, extended)
+            );
+        }
+        assert_eq!(Form::Extended.length(65535), LONGEST_REPORT);
+    }
+
+    #[test]
+    fn types_have_their_codes() {
+        for code in 0..=255 {
+            let known = ReservationType::from_code(code);
+            assert_eq!(
+                known.map(ReservationType::code),
+                (1..=6).contains(&code).then_some(code)
+            );
+            assert_eq!(
+                known.is_some_and(ReservationType::is_held_by_all),
+                code == 5 || code == 6
+            );
+        }
+    }
+
+    /// What Linux's target answers about two hosts.
+    const EXTENDED: &str = "\
+        0200000003020000000000000000000000000000000000000000000000000000\
+        0000000000000000000000000000000000000000000000000000000000000000\
+        ffff01000000000023c1ab0000000000aaaaaaaa000040008000000000000001\
+        0000000000000000000000000000000000000000000000000000000000000000\
+        ffff000000000000bc3a120000000000bbbbbbbb000040008000000000000002\
+        0000000000000000000000000000000000000000000000000000000000000000";
+    /// A report with a value of its own in every field, and all bits of what is reserved.
+    const SHORT: &str = "\
+        04030201060200ffff81ffffffffffffffffffffffffffff\
+        0201fdffffffffff0102030405060708f8f7f6f5f4f3f2f1\
+        0403feffffffffff11121314151617181817161514131211";
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        hex::decode(digits.replace(' ', "")).unwrap()
+    }
+
+    fn registrant(controller_id: u16, status: u8, key: u64, host: &str) -> Registrant {
+        Registrant {
+            controller_id,
+            status,
+            key: ReservationKey(key),
+            host_identifier: bytes(host),
+        }
+    }
+
+    #[test]
+    fn the_extended_report_has_the_key_before_the_host() {
+        let report = ReservationReport::parse(&bytes(EXTENDED), Form::Extended).unwrap();
+        assert_eq!(
+            report,
+            ReservationReport {
+                generation: 2,
+                reservation_type: 3,
+                persist_through_power_loss: 0,
+                form: Form::Extended,
+                registrants: vec![
+                    registrant(0xffff, 1, 0xab_c123, "aaaaaaaa000040008000000000000001"),
+                    registrant(0xffff, 0, 0x12_3abc, "bbbbbbbb000040008000000000000002"),
+                ],
+            }
+        );
+        let held = report.held().unwrap().unwrap();
+        assert_eq!(held.key, Some(ReservationKey(0xab_c123)));
+        assert_eq!(
+            held.reservation_type,
+            ReservationType::WriteExclusiveRegistrantsOnly
+        );
+    }
+
+    #[test]
+    fn the_short_report_has_the_host_before_the_key() {
+        let report = ReservationReport::parse(&bytes(SHORT), Form::Short).unwrap();
+        assert_eq!(
+            report,
+            ReservationReport {
+                generation: 0x0102_0304,
+                reservation_type: 6,
+                persist_through_power_loss: 0x81,
+                form: Form::Short,
+                registrants: vec![
+                    registrant(0x0102, 0xfd, 0xf1f2_f3f4_f5f6_f7f8, "0102030405060708"),
+                    registrant(0x0304, 0xfe, 0x1112_1314_1516_1718, "1112131415161718"),
+                ],
+            }
+        );
+        assert!(report.registrants[0].is_holder() && !report.registrants[1].is_holder());
+        assert_eq!(report.held().unwrap().unwrap().key, None);
+    }
+
+    #[test]
+    fn reports_cut_anywhere_are_none() {
+        for (digits, form) in [(EXTENDED, Form::Extended), (SHORT, Form::Short)] {
+            let whole = bytes(digits);
+            assert_eq!(
+                ReservationReport::needed(&whole, form),
+                Ok((whole.len(), 2))
+            );
+            for end in 0..whole.len() {
+                let error = ReservationReport::parse(&whole[..end], form).unwrap_err();
+                let short = matches!(error, InvalidReport::Short(_));
+                assert_eq!(short, end < form.length(0), "{end}");
+                if !short {
+                    let (registered, needed) = (2, whole.len());
+                    let cut = InvalidReport::Cut {
+                        registered,
+                        needed,
+                        received: end,
+                    };
+                    assert_eq!(error, cut);
+                }
+            }
+            let longer = [&whole[..], &[0xee; 99]].concat();
+            assert_eq!(
+                ReservationReport::parse(&longer, form),
+                ReservationReport::parse(&whole, form)
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_not_written_is_missed() {
+        for (digits, form) in [(EXTENDED, Form::Extended), (SHORT, Form::Short)] {
+            let whole = bytes(digits);
+            for unwritten in [0, ReservationReport::UNWRITTEN] {
+                for number in [1, 2] {
+                    let mut data = whole.clone();
+                    let start = form.length(number - 1);
+                    data[start..form.length(number)].fill(unwritten);
+                    assert_eq!(
+                        ReservationReport::parse(&data, form),
+                        Err(InvalidReport::Missing(number.into()))
+                    );
+                }
+            }
+            let nothing = vec![ReservationReport::UNWRITTEN; 4096];
+            assert_eq!(
+                ReservationReport::parse(&nothing, form),
+                Err(InvalidReport::Nothing)
+            );
+            let empty = ReservationReport::parse(&[0; 64], form).unwrap();
+            assert_eq!((empty.generation, empty.registrants.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn contradictions() {
+        let report = |reservation_type, holders: &[(u8, u64, &str)]| {
+            let registrants = holders.iter();
+            let registrants =
+                registrants.map(|&(status, key, host)| registrant(1, status, key, host));
+            ReservationReport {
+                generation: 0,
+                reservation_type,
+                persist_through_power_loss: 0,
+                form: Form::Short,
+                registrants: registrants.collect(),
+            }
+            .held()
+        };
+        assert_eq!(report(0, &[]), Ok(None));
+        assert_eq!(report(0, &[(0xfe, 5, "aa")]), Ok(None));
+        assert_eq!(
+            report(0, &[(1, 5, "aa")]),
+            Err(Contradiction::HolderOfNothing)
+        );
+        for code in 7..=255 {
+            assert_eq!(
+                report(code, &[(1, 5, "aa")]),
+                Err(Contradiction::UnknownType(code))
+            );
+        }
+        for code in 1..=4 {
+            assert_eq!(report(code, &[(0, 5, "aa")]), Err(Contradiction::NoHolder));
+            for other in [(1, 6, "aa"), (1, 5, "bb")] {
+                assert_eq!(
+                    report(code, &[(1, 5, "aa"), other]),
+                    Err(Contradiction::SeveralHolders)
+                );
+            }
+            let twice = report(code, &[(1, 5, "aa"), (0, 7, "bb"), (1, 5, "aa")]);
+            assert_eq!(twice.unwrap().unwrap().key, Some(ReservationKey(5)));
+        }
+        for code in 5..=6 {
+            assert_eq!(report(code, &[]), Err(Contradiction::NoHolder));
+            // Some controllers mark all of them, some the one that made it.
+            let held = report(code, &[(0, 5, "aa")]).unwrap().unwrap();
+            assert_eq!(held.key, None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_report_or_none(
+            data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400),
+            extended in proptest::prelude::any::<bool>(),
+        ) {
+            let form = if extended { Form::Extended } else { Form::Short };
+            if let Ok(report) = ReservationReport::parse(&data, form) {
+                let registered = u16::from_le_bytes([data[5], data[6]]);
+                proptest::prop_assert_eq!(report.registrants.len(), usize::from(registered));
+                proptest::prop_assert!(form.length(registered) <= data.len());
+                let _ = report.held();
+            }
+        }
+    }
+}

@@ -69,7 +69,10 @@ impl NvmeStatus {
             0x360 => "Controller pathing error",
             0x370 => "Host pathing error",
             0x371 => "Command aborted by host",
-            0x000..0x300 => return Cow::Owned(nvme_status_name(code)),
+            0x000..0x300 => match nvme_status_name(code) {
+                name if name.starts_with("Reserved") => "Reserved",
+                name => return Cow::Owned(name),
+            },
             0x700.. => "Vendor specific",
             _ => "Reserved",
         })
@@ -248,7 +251,7 @@ mod tests {
             (0x371, "NVMe status 0x371 (Command aborted by host)"),
             (0x30f, "NVMe status 0x30f (Reserved)"),
             (0x7c1, "NVMe status 0x7c1 (Vendor specific)"),
-            (0x05f, "NVMe status 0x5f (Reserved [0x5f])"),
+            (0x05f, "NVMe status 0x5f (Reserved)"),
         ] {
             assert_eq!(NvmeStatus(code).to_string(), name);
         }

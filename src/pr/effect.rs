@@ -65,6 +65,16 @@ pub enum Verdict {
     Mismatch(Mismatch),
 }
 
+/// What is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registrants {
+    /// Each nexus by itself, as with SCSI.
+    Nexuses,
+    /// A host, with NVMe: through all its controllers at once, which are listed one by one. It may
+    /// register the key that it has once more.
+    Hosts,
+}
+
 /// The state that was read is not the one that the command must have left. As text: one line for
 /// each difference.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -126,9 +136,15 @@ fn lines(differences: &[Difference]) -> String {
 
 /// Compares the states read before and after `out`, which the device server ended with GOOD.
 #[must_use]
-pub fn check(before: &State, out: &PersistentReserveOut, after: &State) -> Verdict {
+pub fn check(
+    before: &State,
+    out: &PersistentReserveOut,
+    after: &State,
+    registrants: Registrants,
+) -> Verdict {
     let view = View {
         out,
+        registrants,
         before: Keys::new(&before.keys),
         held_before: before.reservation,
         after: Keys::new(&after.keys),
@@ -281,6 +297,7 @@ struct Outcome {
 /// The command with both states.
 struct View<'a> {
     out: &'a PersistentReserveOut,
+    registrants: Registrants,
     before: Keys,
     held_before: Option<Reservation>,
     after: Keys,
@@ -344,7 +361,8 @@ impl View<'_> {
             }
             return;
         }
-        let grows = usize::from(old != new);
+        let again = old == NO_KEY && self.before.has(new) && self.may_register_again();
+        let grows = usize::from(old != new && !again);
         let least = self.before.count(new) + grows;
         // Of those that had the key before, any may have gone; with our own unchanged, too.
         self.at_least(if grows == 0 { 1 } else { least }, new, found);
@@ -384,7 +402,7 @@ impl View<'_> {
                 for (key, _) in self.after.counted().filter(|&(key, _)| key != own) {
                     self.at_most(0, key, found);
                 }
-                self.at_most(1, own, found);
+                self.at_most(self.most_of_our_own(), own, found);
                 self.at_least(1, own, found);
                 self.reserved_for(own, found);
             }
@@ -394,7 +412,7 @@ impl View<'_> {
             single(self.held_before).is_some_and(|held| held.reservation_key == victim);
         if victim == own {
             // Whether our registration goes too is left open, unless the reservation becomes ours.
-            self.at_most(1, own, found);
+            self.at_most(self.most_of_our_own(), own, found);
         } else {
             self.at_most(0, victim, found);
         }
@@ -421,6 +439,20 @@ impl View<'_> {
                 ..held
             };
             self.reserved(expected, found);
+        }
+    }
+
+    /// Whether a nexus that is registered may register its key as if it were not.
+    fn may_register_again(&self) -> bool {
+        self.registrants == Registrants::Hosts
+    }
+
+    /// How many registrations with its own key our nexus can have: a host has one through each of
+    /// its controllers.
+    fn most_of_our_own(&self) -> usize {
+        match self.registrants {
+            Registrants::Nexuses => 1,
+            Registrants::Hosts => self.before.count(self.own_key()).max(1),
         }
     }
 
@@ -516,7 +548,11 @@ impl View<'_> {
     fn outcomes(&self) -> Vec<Outcome> {
         let unregistered = None;
         let senders = match self.out.action {
-            ServiceAction::Register if self.own_key() == NO_KEY => vec![unregistered],
+            ServiceAction::Register if self.own_key() == NO_KEY => {
+                let again = Some(self.new_key());
+                let again = again.filter(|&key| self.may_register_again() && self.before.has(key));
+                [unregistered].into_iter().chain(again.map(Some)).collect()
+            }
             // Of the registered nexuses the holder alone makes a difference: that another key was
             // replaced looks as if it had been removed by its own nexus.
             ServiceAction::RegisterAndIgnoreExistingKey => {
@@ -616,9 +652,14 @@ impl View<'_> {
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
                 // Another nexus may have released, or reserved, just before.
                 let unsettled = some_others && !matches!(standing, Standing::Ours(..));
+                let ours_besides = |key| match sender == Some(key) {
+                    true => self.most_of_our_own() - 1,
+                    false => 0,
+                };
                 let (remaining, takes_over, may_take_over) = if new == NO_KEY {
                     let takes_over = matches!(standing, Standing::Everybodys(..));
-                    (Keys(Vec::new()), takes_over, takes_over || unsettled)
+                    let ours = Keys(Vec::new()).plus(self.own_key(), ours_besides(self.own_key()));
+                    (ours, takes_over, takes_over || unsettled)
                 } else {
                     let is_victims = match standing {
                         Standing::Ours(..) => sender == Some(new),
@@ -628,7 +669,8 @@ impl View<'_> {
                         }
                     };
                     let may_take_over = is_victims || unsettled && others.has(new);
-                    (others.without(new), is_victims && !unsettled, may_take_over)
+                    let remaining = others.without(new).plus(new, ours_besides(new));
+                    (remaining, is_victims && !unsettled, may_take_over)
                 };
                 if !takes_over {
                     // SPC-5 refuses key 0 where no reservation is that of all registrants.
@@ -666,7 +708,7 @@ impl View<'_> {
 
     /// How many registrations the command can have added besides that of our nexus, at the most.
     fn added_nexuses(&self) -> usize {
-        if self.out.all_target_ports {
+        if self.out.all_target_ports || self.registrants == Registrants::Hosts {
             // One for each target port, and how many there are we do not know.
             return self.after.count(self.new_key());
         }
@@ -853,7 +895,7 @@ mod tests {
     }
 
     /// The states around one command.
-    struct Case(State, PersistentReserveOut);
+    struct Case(State, PersistentReserveOut, Registrants);
 
     impl Case {
         fn new(
@@ -863,11 +905,16 @@ mod tests {
             (own, new, reservation_type): (u64, u64, u8),
         ) -> Self {
             let out = out(action, own, new, reservation_type);
-            Self(state(0, keys, reservation), out)
+            Self(state(0, keys, reservation), out, Nexuses)
+        }
+
+        fn by_a_host(mut self) -> Self {
+            self.2 = Hosts;
+            self
         }
 
         fn check(&self, moved: u32, keys: &[u64], reservation: Option<Reservation>) -> Verdict {
-            check(&self.0, &self.1, &state(moved, keys, reservation))
+            check(&self.0, &self.1, &state(moved, keys, reservation), self.2)
         }
 
         #[track_caller]
@@ -902,6 +949,7 @@ mod tests {
         }
     }
 
+    use Registrants::{Hosts, Nexuses};
     use ServiceAction::{
         Clear, Preempt, PreemptAndAbort, Register, RegisterAndIgnoreExistingKey, RegisterAndMove,
         Release, ReplaceLostReservation, Reserve,
@@ -1623,18 +1671,64 @@ mod tests {
     }
 
     #[test]
+    fn a_host_may_register_its_key_again() {
+        let again = || Case::new(&[A, B], held(B, WE), Register, (NONE, A, 0));
+        again()
+            .by_a_host()
+            .holds(0, &[A, B], held(B, WE))
+            .holds(1, &[A, B], held(B, WE))
+            .holds(1, &[A, A, B], held(B, WE));
+        again().disturbed(1, &[A, B], held(B, WE));
+        // It has to be there all the same, and nothing else may have changed.
+        again().by_a_host().fails(
+            1,
+            &[B],
+            held(B, WE),
+            "expected at least 1 registration with key 0xa, found none",
+        );
+        let holder = Case::new(&[A], held(A, WE), Register, (NONE, A, 0)).by_a_host();
+        holder.holds(1, &[A], held(A, WE));
+        let new = Case::new(&[B], None, Register, (NONE, A, 0)).by_a_host();
+        new.fails(
+            1,
+            &[B],
+            None,
+            "expected at least 1 registration with key 0xa, found none",
+        );
+    }
+
+    #[test]
+    fn a_host_registers_through_all_its_controllers() {
+        Case::new(&[], None, Register, (NONE, A, 0))
+            .by_a_host()
+            .holds(1, &[A, A], None);
+        Case::new(&[A, A], held(A, WE), Register, (A, B, 0))
+            .by_a_host()
+            .holds(1, &[B, B], held(B, WE));
+        Case::new(&[A, A], held(A, WE), Register, (A, NONE, 0))
+            .by_a_host()
+            .holds(1, &[], None);
+        Case::new(&[A, A, B], held(NONE, WE_AR), Preempt, (A, NONE, EA))
+            .by_a_host()
+            .holds(1, &[A, A], held(A, EA));
+        Case::new(&[A, A, B], held(A, WE), Preempt, (A, A, EA))
+            .by_a_host()
+            .holds(1, &[A, A, B], held(A, EA));
+    }
+
+    #[test]
     fn generations_wrap_and_start_anew() {
         let mut before = state(0, &[], None);
         let mut after = state(0, &[], None);
         let register = out(Register, NONE, A, 0);
         (before.generation, after.generation) = (u32::MAX, 0);
         assert!(matches!(
-            check(&before, &register, &after),
+            check(&before, &register, &after, Nexuses),
             Verdict::Mismatch(_)
         ));
         before.generation = 9;
         assert!(matches!(
-            check(&before, &register, &after),
+            check(&before, &register, &after, Nexuses),
             Verdict::Disturbed(_)
         ));
     }
@@ -1978,7 +2072,12 @@ mod tests {
                     let least = least_count(out);
                     for after in &alone {
                         for moved in least..=2 {
-                            let verdict = check(&before, out, &shown_state(moved, after));
+                            let verdict = check(
+                                &before,
+                                out,
+                                &shown_state(moved, after),
+                                Registrants::Nexuses,
+                            );
                             assert_eq!(verdict, Verdict::Holds, "{before:?} {out:?} {after:?}");
                             holding += 1;
                         }
@@ -1989,7 +2088,12 @@ mod tests {
                         if view.0.len() == NEXUSES && !is_explained {
                             continue;
                         }
-                        let verdict = check(&before, out, &shown_state(least, after));
+                        let verdict = check(
+                            &before,
+                            out,
+                            &shown_state(least, after),
+                            Registrants::Nexuses,
+                        );
                         let is_mismatch = matches!(verdict, Verdict::Mismatch(_));
                         let context = || format!("{before:?} {out:?} {after:?} {verdict:?}");
                         assert_eq!(is_mismatch, !is_explained, "{}", context());

@@ -13,8 +13,9 @@ use crate::pr::prin::{
     Capabilities, FullStatusDescriptor, ParameterData, ReadFullStatus, TargetPorts, TypeMask,
 };
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
-use crate::pr::transport_id::TransportId;
+use crate::pr::transport_id::{Initiator, TransportId};
 use crate::pr::{ReservationKey, ReservationType, Scope};
+use crate::render::transport_id::host_identifier;
 use crate::scsi::asc;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
@@ -260,6 +261,8 @@ struct FullStatusShape {
     scope: Option<Code>,
     reservation_type: Option<Code>,
     transport_id: Option<TransportIdShape>,
+    /// In its place with NVMe.
+    host_identifier: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -461,6 +464,11 @@ impl CapabilitiesShape {
 impl FullStatusShape {
     fn new(descriptor: &FullStatusDescriptor) -> Self {
         let held = descriptor.held;
+        let id = descriptor.transport_id.as_ref();
+        let host = match id.map(TransportId::initiator) {
+            Some(Initiator::NvmeHost { identifier }) => Some(host_identifier(identifier)),
+            _ => None,
+        };
         Self {
             reservation_key: key(descriptor.reservation_key),
             all_target_ports: descriptor.target_ports == TargetPorts::All,
@@ -471,7 +479,8 @@ impl FullStatusShape {
             reservation_holder: held.is_some(),
             scope: held.map(|(held, _)| scope(held)),
             reservation_type: held.map(|(_, held)| reservation_type(held)),
-            transport_id: descriptor.transport_id.as_ref().map(TransportIdShape::new),
+            transport_id: id.filter(|_| host.is_none()).map(TransportIdShape::new),
+            host_identifier: host,
         }
     }
 }

@@ -7,11 +7,12 @@
 use std::fmt::Write as _;
 
 use super::DeviceText;
+use super::transport_id::host_identifier;
 use crate::pr::prin::{
     Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
     TargetPorts,
 };
-use crate::pr::transport_id::TransportId;
+use crate::pr::transport_id::{Initiator, TransportId};
 use crate::pr::{ReservationKey, ReservationType, Scope};
 use crate::scsi::inquiry::StandardInquiry;
 use crate::transport::own_ports::is_own;
@@ -343,7 +344,10 @@ fn row(descriptor: &FullStatusDescriptor, own: &[TransportId]) -> Row {
     let id = descriptor.transport_id.as_ref();
     let initiator = id.map_or_else(
         || "not told by the device".to_owned(),
-        |id| shortened(&id.to_argument()),
+        |id| match id.initiator() {
+            Initiator::NvmeHost { identifier } => format!("host {}", host_identifier(identifier)),
+            _ => shortened(&id.to_argument()),
+        },
     );
     Row {
         is_holder: descriptor.held.is_some(),

@@ -69,7 +69,7 @@ pub(super) fn change(
         record.os_error = None;
     }
     let after = after.map_err(|error| Error::Disturbed(error.to_string()))?;
-    match effect::check(&before, out, &after) {
+    match effect::check(&before, out, &after, device.registrants()) {
         Verdict::Holds => Ok(()),
         Verdict::Disturbed(doubt) => Err(Error::Disturbed(doubt.to_string())),
         Verdict::Mismatch(mismatch) => Err(Error::NotVerified(mismatch.to_string())),

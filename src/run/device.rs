@@ -8,6 +8,7 @@ use std::path::Path;
 use super::console::Console;
 use crate::cli::request::{DEFAULT_ALLOCATION_LENGTH, Opening, Task};
 use crate::error::{Error, Family};
+use crate::pr::effect::Registrants;
 use crate::pr::prin::{self, Malformed, ParameterData, ReadKeys, ReadReservation};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
@@ -284,6 +285,14 @@ impl<'a, 'c> Device<'a, 'c> {
             prin::beside_sense(&buffer).map_err(|source| malformed(action, source, None))?;
         }
         Ok(buffer)
+    }
+
+    /// What registers with this device.
+    pub(super) fn registrants(&self) -> Registrants {
+        match self.transport.node().kind.is_nvme() {
+            true => Registrants::Hosts,
+            false => Registrants::Nexuses,
+        }
     }
 
     /// PERSISTENT RESERVE OUT.

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pr::prout::PersistentReserveOut;
 use crate::render::json::{self, Layout, Parts};
-use crate::transport::os_error_text;
+use crate::transport::{CommandError, Completion, os_error_text};
 
 /// The document: what was asked for, what came back, how the run ends. `plain` is the plain text
 /// that it stands for.
@@ -49,7 +49,7 @@ pub(super) fn document(
         completion,
         os_error,
         unit_attentions: &record.unit_attentions,
-        message: error.map(ToString::to_string),
+        message: error.map(|error| message(error, completion)),
         exit_status: options.exit_status.then(|| (status.code(), meaning)),
     };
     let layout = match (options.pretty, options.packed) {
@@ -58,6 +58,23 @@ pub(super) fn document(
         (false, false) => Layout::Line,
     };
     json::document(&parts, layout)
+}
+
+/// What went wrong, in words.
+fn message(error: &Error, completion: Option<&Completion>) -> String {
+    let reason = completion.and_then(|completion| completion.translation.reason.as_deref());
+    match (error, reason) {
+        // This one names the reason itself.
+        (_, None)
+        | (
+            Error::Command {
+                source: CommandError::Malformed(_),
+                ..
+            },
+            _,
+        ) => error.to_string(),
+        (error, Some(reason)) => format!("{error}: {reason}"),
+    }
 }
 
 /// The PERSISTENT RESERVE OUT command that was asked for, if it was one.

@@ -8,9 +8,11 @@
 //! | iSCSI | each `class/iscsi_session/sessionN`: `initiatorname` and `isid`, or the name that `class/iscsi_host/hostN` has |
 //! | Fibre Channel | each `class/fc_host/hostN`: `port_name` |
 //! | SAS | each `class/sas_phy/phy-H:P`, but not those of expanders: `sas_address` |
+//! | NVMe over Fabrics | `hostid` of each controller that leads to the namespace |
 //!
 //! Nothing is told of SRP (the initiator extension is not in sysfs), of the loopback fabric (its
-//! nexus is known to configfs alone), nor of the buses without names: USB, virtio, parallel SCSI.
+//! nexus is known to configfs alone), nor of the buses without names: USB, virtio, parallel SCSI,
+//! NVMe over PCI Express.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
@@ -91,14 +93,13 @@ impl DeviceNumber {
 #[must_use]
 pub fn own_ports(sysfs: &Path, number: DeviceNumber) -> Vec<TransportId> {
     let class = sysfs.join("class");
-    let mut fabrics = Vec::new();
+    let mut found = Found::default();
     if let Ok(device) = number.link(sysfs).canonicalize() {
-        collect(&class, &device, DEPTH, &mut BTreeSet::new(), &mut fabrics);
+        collect(&class, &device, DEPTH, &mut BTreeSet::new(), &mut found);
     }
-    fabrics
-        .into_iter()
-        .flat_map(|fabric| fabric.ports(&class))
-        .collect()
+    let ports = found.fabrics.into_iter();
+    let ports = ports.flat_map(|fabric| fabric.ports(&class));
+    ports.chain(found.nvme_hosts).collect()
 }
 
 /// A transport whose ports have names in sysfs.
@@ -109,25 +110,34 @@ enum Fabric {
     Sas,
 }
 
+/// What leads to a device.
+#[derive(Default)]
+struct Found {
+    fabrics: Vec<Fabric>,
+    nvme_hosts: Vec<TransportId>,
+}
+
 /// Adds the transports that lead to `device`, a directory without links in its name.
 fn collect(
     class: &Path,
     device: &Path,
     depth: u8,
     seen: &mut BTreeSet<PathBuf>,
-    fabrics: &mut Vec<Fabric>,
+    found: &mut Found,
 ) {
     // Devices that share what is below them make many ways to it; one is enough.
     if depth == 0 || seen.len() >= ENTRIES || !seen.insert(device.to_owned()) {
         return;
     }
-    if let Some(fabric) = Fabric::of(class, device).filter(|fabric| !fabrics.contains(fabric)) {
-        fabrics.push(fabric);
+    let known = &mut found.fabrics;
+    if let Some(fabric) = Fabric::of(class, device).filter(|fabric| !known.contains(fabric)) {
+        known.push(fabric);
     }
+    found.nvme_hosts.extend(nvme_hosts(device));
     let below = device.join("slaves");
     for name in entries(&below) {
         if let Ok(device) = below.join(name).canonicalize() {
-            collect(class, &device, depth - 1, seen, fabrics);
+            collect(class, &device, depth - 1, seen, found);
         }
     }
 }
@@ -174,6 +184,32 @@ impl Fabric {
                 .collect(),
         }
     }
+}
+
+/// What this host is called on the controllers that lead to an NVMe namespace. A namespace hangs on
+/// its controller; with the kernel's own multipathing on the subsystem, with links to the
+/// controllers beside it.
+fn nvme_hosts(device: &Path) -> Vec<TransportId> {
+    let named = |directory: &Path, word| {
+        let name = directory.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| is_numbered(name, word))
+    };
+    let mut controllers = Vec::new();
+    for directory in device.ancestors() {
+        if named(directory, "nvme") {
+            controllers.push(directory.to_owned());
+        } else if named(directory, "nvme-subsys") {
+            let names = entries(directory).filter(|name| is_numbered(name, "nvme"));
+            controllers.extend(names.map(|name| directory.join(name)));
+        }
+    }
+    let identifier = |controller: PathBuf| {
+        let uuid = attribute(&controller.join("hostid"))?;
+        let digits: Vec<u8> = uuid.into_iter().filter(|&byte| byte != b'-').collect();
+        let identifier: [u8; 16] = hex::decode(digits).ok()?.try_into().ok()?;
+        TransportId::nvme_host(&identifier)
+    };
+    controllers.into_iter().filter_map(identifier).collect()
 }
 
 /// The port of a session; the initiator where the session does not tell its ISID, as those of the
@@ -360,6 +396,56 @@ mod tests {
         let mut arguments: Vec<_> = ids.iter().map(TransportId::to_argument).collect();
         arguments.sort();
         arguments
+    }
+
+    const HOST: &str = "11111111-2222-4333-8444-55555555aaaa";
+
+    fn nvme_host(last: &str) -> String {
+        let first = last.chars().next().unwrap();
+        let id = format!("11111111222243338444{}{first}{last}", "5".repeat(8));
+        let id = TransportId::nvme_host(&hex::decode(id).unwrap()).unwrap();
+        id.to_argument()
+    }
+
+    #[test]
+    fn the_host_of_an_nvme_namespace() {
+        let sysfs = Sysfs::new();
+        let place = "virtual/nvme-fabrics/ctl/nvme0";
+        sysfs.disk("259:1", &format!("{place}/nvme0n1"));
+        sysfs.disk("259:2", &format!("{place}/nvme0n1/nvme0n1p1"));
+        sysfs.file(&format!("devices/{place}/hostid"), format!("{HOST}\n"));
+        sysfs.link("dev/char/243:0", &format!("devices/{place}/ng0n1"));
+        sysfs.directory(&format!("devices/{place}/ng0n1"));
+        for minor in [1, 2] {
+            assert_eq!(sysfs.of(259, minor), [nvme_host("aaa")]);
+        }
+        let generic = DeviceNumber::Character {
+            major: 243,
+            minor: 0,
+        };
+        assert_eq!(sorted(&own_ports(&sysfs.0, generic)), [nvme_host("aaa")]);
+        let own = own_ports(&sysfs.0, generic);
+        let id = TransportId::nvme_host(&hex::decode(HOST.replace('-', "")).unwrap()).unwrap();
+        assert!(is_own(&own, &id));
+        let other = TransportId::nvme_host(&[0x11; 16]).unwrap();
+        assert!(!is_own(&own, &other));
+    }
+
+    #[test]
+    fn the_hosts_of_a_namespace_with_several_controllers() {
+        let sysfs = Sysfs::new();
+        let place = "virtual/nvme-subsystem/nvme-subsys0";
+        sysfs.disk("259:1", &format!("{place}/nvme0n1"));
+        for (controller, last) in [(0, 'a'), (1, 'b'), (2, ' ')] {
+            let directory = format!("devices/virtual/nvme-fabrics/ctl/nvme{controller}");
+            let host = format!("11111111-2222-4333-8444-55555555{last}{last}{last}{last}\n");
+            sysfs.file(&format!("{directory}/hostid"), host);
+            sysfs.link(&format!("devices/{place}/nvme{controller}"), &directory);
+        }
+        assert_eq!(sysfs.of(259, 1), [nvme_host("aaa"), nvme_host("bbb")]);
+        // A controller on PCI Express has no such attribute.
+        sysfs.disk("259:3", "pci0000:00/0000:00:04.0/nvme/nvme7/nvme7n1");
+        assert_eq!(sysfs.of(259, 3), [""; 0]);
     }
 
     const DISK_OF_SESSION: &str = "platform/host0/session1/target0:0:0/0:0:0:0/block/sda";

@@ -122,6 +122,7 @@ impl Answer {
             sense: self.sense.clone(),
             residual: self.residual,
             duration: Duration::from_millis(1),
+            ..Completion::default()
         }
     }
 }

@@ -1,0 +1,1047 @@
+//! NVMe namespaces behind the same command lines: what goes to the controller, byte by byte, and
+//! whole runs of two hosts on a model of a namespace.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[allow(unused_imports, reason = "other programs need more of it")]
+mod common;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::{Written, bytes};
+use sg_persist::cli::request::Environment;
+use sg_persist::cli::transport_ids::Input;
+use sg_persist::nvme::status::NvmeStatus;
+use sg_persist::nvme::{self, Direction, Queue};
+use sg_persist::run::{World, run};
+use sg_persist::transport::nvme::Passthrough;
+use sg_persist::transport::translation::Translator;
+use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
+
+const INQUIRY_LINES: &str = "  NVMe      Model number of   evis\n  Peripheral device type: disk\n";
+/// A namespace's block node.
+const BLOCK: NodeKind = NodeKind::NvmeBlock { namespace: 3 };
+
+/// Identify Controller: with reservations, and with host identifiers of 128 bits or 64.
+fn controller(reservations: bool, extended: bool) -> Vec<u8> {
+    let mut data = vec![0; 4096];
+    data[24..64].copy_from_slice(b"Model number of forty characters in all!");
+    data[64..72].copy_from_slice(b"1.devis ");
+    data[78..80].copy_from_slice(&[0x34, 0x12]);
+    data[96] = u8::from(extended);
+    data[516] = 1;
+    data[520] = u8::from(reservations) << 5;
+    data
+}
+
+/// Identify Namespace with this RESCAP.
+fn namespace(capabilities: u8) -> Vec<u8> {
+    let mut data = vec![0; 4096];
+    data[0] = 1;
+    data[31] = capabilities;
+    data
+}
+
+/// How a run has ended.
+#[derive(Debug)]
+struct Ran {
+    status: u8,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn is(&self, status: u8, stdout: &str, stderr: &str) -> &Self {
+        let found = (self.status, &self.stdout[..], &self.stderr[..]);
+        assert_eq!(found, (status, stdout, stderr), "{self:#?}");
+        self
+    }
+}
+
+struct NoInput;
+
+impl Input for NoInput {
+    fn stdin(&mut self) -> io::Result<Vec<u8>> {
+        Err(io::Error::other("closed"))
+    }
+
+    fn file(&mut self, _: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Runs `sg_persist` with the words of `line` on devices that `open` opens.
+fn sg_persist(open: &dyn Open, line: &str) -> Ran {
+    let words = std::iter::once("sg_persist").chain(line.split_ascii_whitespace());
+    let argv: Vec<OsString> = words.map(OsString::from).collect();
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let status = run(World {
+        argv: &argv,
+        environment: Environment::default(),
+        input: &mut NoInput,
+        devices: open,
+        output: &mut Written::default(),
+        own_ports: &|_| Vec::new(),
+        stdout: &mut stdout,
+        stdout_is_terminal: false,
+        stderr: &mut stderr,
+        stderr_is_terminal: false,
+    });
+    Ran {
+        status: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// One command that has to come next.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Queue, opcode, namespace, dwords 10 and 11.
+    command: (Queue, u8, u32, u32, u32),
+    /// Its data out, in hex.
+    data_out: String,
+    answer: Result<(u16, Vec<u8>), i32>,
+}
+
+/// A controller that answers by a script and objects to anything else.
+#[derive(Clone, Debug)]
+struct Scripted {
+    steps: Rc<RefCell<VecDeque<Step>>>,
+    kind: NodeKind,
+}
+
+impl Scripted {
+    fn new() -> Self {
+        Self {
+            steps: Rc::default(),
+            kind: BLOCK,
+        }
+    }
+
+    fn step(
+        self,
+        command: (Queue, u8, u32, u32, u32),
+        data_out: &str,
+        answer: Result<(u16, Vec<u8>), i32>,
+    ) -> Self {
+        let data_out = hex::encode(bytes(data_out));
+        self.steps.borrow_mut().push_back(Step {
+            command,
+            data_out,
+            answer,
+        });
+        self
+    }
+
+    /// Identify Controller, answered with this.
+    fn identifies(self, data: Vec<u8>) -> Self {
+        self.step((Queue::Admin, 6, 0, 1, 0), "", Ok((0, data)))
+    }
+
+    /// Identify Controller, answered by one with reservations and host identifiers of 128 bits.
+    fn is_able(self) -> Self {
+        self.identifies(controller(true, true))
+    }
+
+    /// Identify Namespace with these reservation capabilities.
+    fn has(self, capabilities: u8) -> Self {
+        self.step(
+            (Queue::Admin, 6, 3, 0, 0),
+            "",
+            Ok((0, namespace(capabilities))),
+        )
+    }
+
+    /// Reservation Report with room for so many bytes, answered with what the hex spells.
+    fn reports(self, extended: u32, room: u32, status: u16, data: &str) -> Self {
+        let command = (Queue::Io, 0x0e, 3, room / 4 - 1, extended);
+        self.step(command, "", Ok((status, bytes(data))))
+    }
+
+    /// Reservation Report in the extended form.
+    fn reports_long(self, data: &str) -> Self {
+        self.reports(1, 4096, 0, data)
+    }
+
+    /// A command with data out.
+    fn takes(self, opcode: u8, cdw10: u32, data_out: &str, status: u16) -> Self {
+        let command = (Queue::Io, opcode, 3, cdw10, 0);
+        self.step(command, data_out, Ok((status, Vec::new())))
+    }
+
+    /// Get Features for the host identifier, of 128 or 64 bits.
+    fn tells_host(self, extended: u32, identifier: &str) -> Self {
+        let command = (Queue::Admin, 0x0a, 0, 0x81, extended);
+        self.step(command, "", Ok((0, bytes(identifier))))
+    }
+
+    /// Runs the program without INQUIRY, and ends the script.
+    #[track_caller]
+    fn runs(&self, line: &str) -> Ran {
+        let ran = sg_persist(self, &format!("-n {line} /dev/nvme0n3"));
+        let left = self.steps.borrow();
+        assert!(left.is_empty(), "never came to it: {left:#?}\n{ran:#?}");
+        ran
+    }
+}
+
+impl Open for Scripted {
+    fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
+        let node = Node {
+            kind: self.kind,
+            bsg_major: None,
+        };
+        Ok(Box::new(Translator::new(self.clone(), node, device)))
+    }
+}
+
+impl Passthrough for Scripted {
+    fn send(
+        &mut self,
+        command: &nvme::Command,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> io::Result<NvmeStatus> {
+        assert_eq!(timeout, Duration::from_secs(60));
+        assert_eq!(data.len(), command.data_length());
+        let step = self.steps.borrow_mut().pop_front();
+        let step = step.unwrap_or_else(|| panic!("{command} was sent and nothing was to come"));
+        let fields = (
+            command.queue(),
+            command.opcode(),
+            command.nsid(),
+            command.cdw10(),
+            command.cdw11(),
+        );
+        assert_eq!(fields, step.command, "{command}");
+        let (status, answer) = step.answer.map_err(io::Error::from_raw_os_error)?;
+        match data {
+            Data::In(buffer) => {
+                assert_eq!(command.direction(), Direction::In);
+                assert_eq!(step.data_out, "");
+                let length = answer.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&answer[..length]);
+            }
+            Data::Out(list) => {
+                assert_eq!(command.direction(), Direction::Out);
+                assert_eq!(hex::encode(list), step.data_out);
+            }
+            Data::None => panic!("{command} without data"),
+        }
+        Ok(NvmeStatus(status))
+    }
+}
+
+/// The report of Linux's target about two hosts, one of which holds a reservation of type 3: Write
+/// Exclusive for registrants only.
+const TWO_HOSTS: &str = "
+    02000000 03 0200 0000 00 000000000000 00000000000000000000000000000000
+    00000000000000000000000000000000 00000000000000000000000000000000
+    ffff 01 0000000000 23c1ab0000000000 aaaaaaaa000040008000000000000001
+    00000000000000000000000000000000 00000000000000000000000000000000
+    ffff 00 0000000000 bc3a120000000000 bbbbbbbb000040008000000000000002
+    00000000000000000000000000000000 00000000000000000000000000000000";
+
+/// A report in the extended form: generation 7, a reservation of `held` (0: none), and these
+/// controllers, statuses and keys.
+fn long_report(held: u8, registrants: &[(u16, u8, u64)]) -> String {
+    let count = u16::try_from(registrants.len()).unwrap();
+    let mut data = vec![7, 0, 0, 0, held];
+    data.extend(count.to_le_bytes());
+    data.resize(64, 0);
+    for &(controller, status, key) in registrants {
+        let end = data.len() + 64;
+        data.extend(controller.to_le_bytes());
+        data.extend([status, 0, 0, 0, 0, 0]);
+        data.extend(key.to_le_bytes());
+        data.extend([0xaa; 16]);
+        data.resize(end, 0);
+    }
+    hex::encode(data)
+}
+
+/// A report in the short form, of two hosts.
+const TWO_HOSTS_SHORT: &str = "
+    09000000 06 0200 0000 01 0000000000000000000000000000
+    0100 01 0000000000 0102030405060780 23c1ab0000000000
+    0200 01 0000000000 1112131415161790 bc3a120000000000";
+
+mod reading {
+    use super::*;
+
+    #[test]
+    fn keys() {
+        let ran = Scripted::new().is_able().reports_long(TWO_HOSTS).runs("-k");
+        ran.is(
+            0,
+            "  PR generation=0x2, 2 registered reservation keys follow:\n    0xabc123\n    0x123abc\n",
+            "",
+        );
+        let ran = Scripted::new()
+            .is_able()
+            .reports_long(&long_report(0, &[]))
+            .runs("-k");
+        ran.is(
+            0,
+            "  PR generation=0x7, there are NO registered reservation keys\n",
+            "",
+        );
+    }
+
+    #[test]
+    fn the_reservation() {
+        let ran = Scripted::new().is_able().reports_long(TWO_HOSTS).runs("-r");
+        ran.is(
+            0,
+            "  PR generation=0x2, Reservation follows:\n    Key=0xabc123\n    \
+             scope: LU_SCOPE,  type: Write Exclusive, registrants only\n",
+            "",
+        );
+        let none = long_report(0, &[(1, 0, 5)]);
+        let ran = Scripted::new().is_able().reports_long(&none).runs("-r");
+        ran.is(0, "  PR generation=0x7, there is NO reservation held\n", "");
+    }
+
+    #[test]
+    fn each_type_has_its_counterpart() {
+        for (nvme, scsi, key) in [
+            (1, "Write Exclusive", "0x5"),
+            (2, "Exclusive Access", "0x5"),
+            (3, "Write Exclusive, registrants only", "0x5"),
+            (4, "Exclusive Access, registrants only", "0x5"),
+            (5, "Write Exclusive, all registrants", "0x0"),
+            (6, "Exclusive Access, all registrants", "0x0"),
+        ] {
+            let report = long_report(nvme, &[(1, 0, 4), (2, 1, 5)]);
+            let ran = Scripted::new().is_able().reports_long(&report).runs("-r");
+            let expected = format!(
+                "  PR generation=0x7, Reservation follows:\n    Key={key}\n    \
+                 scope: LU_SCOPE,  type: {scsi}\n"
+            );
+            ran.is(0, &expected, "");
+        }
+    }
+
+    #[test]
+    fn full_status() {
+        let ran = Scripted::new().is_able().reports_long(TWO_HOSTS).runs("-s");
+        ran.is(
+            0,
+            "  PR generation=0x2
+    Key=0xabc123
+      All target ports bit set
+      << Reservation holder >>
+      scope: LU_SCOPE,  type: Write Exclusive, registrants only
+      Transport Id of initiator:
+        NVMe host identifier: aaaaaaaa-0000-4000-8000-000000000001
+    Key=0x123abc
+      All target ports bit set
+      not reservation holder
+      Transport Id of initiator:
+        NVMe host identifier: bbbbbbbb-0000-4000-8000-000000000002
+",
+            "",
+        );
+    }
+
+    #[test]
+    fn all_registrants_are_holders_and_host_identifiers_may_have_64_bits() {
+        let ran = Scripted::new()
+            .identifies(controller(true, false))
+            .reports(0, 4096, 0, TWO_HOSTS_SHORT)
+            .runs("-s");
+        ran.is(
+            0,
+            "  PR generation=0x9
+    Key=0xabc123
+      All target ports bit clear
+      Relative port address: 0x1
+      << Reservation holder >>
+      scope: LU_SCOPE,  type: Exclusive Access, all registrants
+      Transport Id of initiator:
+        NVMe host identifier: 0x8007060504030201
+    Key=0x123abc
+      All target ports bit clear
+      Relative port address: 0x2
+      << Reservation holder >>
+      scope: LU_SCOPE,  type: Exclusive Access, all registrants
+      Transport Id of initiator:
+        NVMe host identifier: 0x9017161514131211
+",
+            "",
+        );
+    }
+
+    #[test]
+    fn hex_shows_the_parameter_data() {
+        let ran = Scripted::new()
+            .is_able()
+            .reports_long(TWO_HOSTS)
+            .runs("-r -H");
+        ran.is(
+            0,
+            "  PR generation=0x2, Additional length=16\n \
+             00     00 00 00 00 00 ab c1 23  00 00 00 00 00 05 00 00\n",
+            "",
+        );
+    }
+
+    #[test]
+    fn a_list_longer_than_its_room_is_cut_there() {
+        let ran = Scripted::new()
+            .is_able()
+            .reports_long(TWO_HOSTS)
+            .runs("-k -l 10");
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        assert!(
+            ran.stderr
+                .contains("the response takes 24 bytes, only 16 came"),
+            "{ran:?}"
+        );
+    }
+
+    #[test]
+    fn reports_longer_than_one_buffer_are_read_whole() {
+        let registrants: Vec<_> = (0..200)
+            .map(|key| (key, 0, 0x1000 + u64::from(key)))
+            .collect();
+        let whole = long_report(0, &registrants);
+        // One more came in between the first and the second.
+        let fewer = long_report(0, &registrants[..199]);
+        let ran = Scripted::new()
+            .is_able()
+            .reports_long(&fewer)
+            .reports(1, 64 + 199 * 64, 0, &whole)
+            .reports(1, 64 + 200 * 64, 0, &whole)
+            .runs("-k");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert_eq!(ran.stdout.lines().count(), 201);
+        assert!(ran.stdout.ends_with("\n    0x10c7\n"));
+    }
+
+    #[test]
+    fn a_report_that_keeps_growing_is_no_answer() {
+        let mut scripted = Scripted::new().is_able();
+        let mut room = 4096;
+        for count in [100, 101, 102, 103, 104] {
+            let registrants: Vec<_> = (1..=count).map(|key| (key, 0, u64::from(key))).collect();
+            scripted = scripted.reports(1, room, 0, &long_report(0, &registrants));
+            room = 64 + 64 * u32::from(count);
+        }
+        scripted.runs("-k").is(
+            97,
+            "",
+            "Persistent reservation in: the reservation report kept growing while it was read: it \
+             takes 6720 bytes now, for 104 registered controllers
+PR in (Read keys): Malformed SCSI command response
+sg_persist failed: Malformed SCSI command response
+",
+        );
+    }
+
+    #[test]
+    fn a_report_too_long_for_the_kernel_is_no_answer() {
+        let long = "07000000 00 ffff 0000 00 00";
+        let command = (Queue::Io, 0x0e, 3, (64 + 65535 * 64) / 4 - 1, 1);
+        let ran = Scripted::new()
+            .is_able()
+            .reports_long(long)
+            .step(command, "", Err(libc::EINVAL))
+            .runs("-k");
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        assert!(
+            ran.stderr.starts_with(
+                "Persistent reservation in: the reservation report names 65535 registered \
+                 controllers and takes 4194304 bytes; the kernel reads no command of that length\n"
+            ),
+            "{ran:?}"
+        );
+    }
+
+    #[test]
+    fn what_was_not_written_is_no_report() {
+        let all = hex::encode([0xff; 64]);
+        for report in ["", all.as_str()] {
+            let ran = Scripted::new().is_able().reports_long(report).runs("-k");
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            assert!(ran.stderr.contains("no reservation report came\n"));
+        }
+        // The header alone, with a report cut short by the controller or by a network.
+        let whole = bytes(TWO_HOSTS);
+        for end in 64..whole.len() {
+            let cut = hex::encode(&whole[..end]);
+            let ran = Scripted::new().is_able().reports_long(&cut).runs("-k");
+            let descriptors = (end - 64).div_ceil(64);
+            if descriptors < 2 {
+                assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{end}");
+                assert!(ran.stderr.contains("registered controller"), "{ran:?}");
+            }
+        }
+        let zeros = format!("{}{}", &hex::encode(&whole)[..256], "00".repeat(64));
+        let ran = Scripted::new().is_able().reports_long(&zeros).runs("-k");
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        assert!(
+            ran.stderr
+                .contains("registered controller 2 is missing in the reservation report")
+        );
+    }
+
+    #[test]
+    fn the_form_is_the_one_that_the_controller_has() {
+        for status in [0x6018, 0x4002] {
+            let ran = Scripted::new()
+                .is_able()
+                .reports(1, 4096, status, "")
+                .reports(0, 4096, 0, TWO_HOSTS_SHORT)
+                .runs("--has-key=abc123");
+            ran.is(0, "", "");
+            let ran = Scripted::new()
+                .identifies(controller(true, false))
+                .reports(0, 4096, status, "")
+                .reports(1, 4096, 0, TWO_HOSTS)
+                .runs("--has-key=abc123");
+            ran.is(0, "", "");
+        }
+        Scripted::new()
+            .is_able()
+            .reports(1, 4096, 0x4018, "")
+            .reports(0, 4096, 0x4018, "")
+            .runs("-k")
+            .is(
+                5,
+                "",
+                "Persistent reservation in: Reservation Report ended with NVMe status 0x18 (Host \
+                 identifier inconsistent format)
+PR in (Read keys): bad field in cdb or parameter list (perhaps unsupported service action)
+sg_persist failed: Illegal request
+",
+            );
+    }
+
+    #[test]
+    fn contradictions_are_no_answers() {
+        for (held, registrants, reason) in [
+            (
+                0,
+                &[(1, 1, 5)][..],
+                "the reservation report names a holder and no reservation",
+            ),
+            (
+                1,
+                &[(1, 0, 5)],
+                "the reservation report names a reservation and no holder of it",
+            ),
+            (
+                6,
+                &[],
+                "the reservation report names a reservation and no holder of it",
+            ),
+            (
+                1,
+                &[(1, 1, 5), (2, 1, 6)],
+                "the reservation report names several holders of a reservation that has one",
+            ),
+            (
+                9,
+                &[(1, 1, 5)],
+                "the reservation report names reservation type 0x9, which is not defined",
+            ),
+        ] {
+            for (option, name) in [
+                ("-r", "Read reservation"),
+                ("-s", "Read full status"),
+                ("--reserved", "Read reservation"),
+            ] {
+                let report = long_report(held, registrants);
+                let ran = Scripted::new().is_able().reports_long(&report).runs(option);
+                let expected = format!(
+                    "Persistent reservation in: {reason}
+PR in ({name}): Malformed SCSI command response
+sg_persist failed: Malformed SCSI command response
+"
+                );
+                ran.is(97, "", &expected);
+            }
+            // The keys are there all the same.
+            let report = long_report(held, registrants);
+            let ran = Scripted::new().is_able().reports_long(&report).runs("-k");
+            assert_eq!(ran.status, 0);
+        }
+        // One host through two controllers is one holder.
+        let report = long_report(1, &[(1, 1, 5), (2, 1, 5)]);
+        let ran = Scripted::new()
+            .is_able()
+            .reports_long(&report)
+            .runs("--holder-is=5");
+        ran.is(0, "", "");
+    }
+
+    #[test]
+    fn capabilities() {
+        let ran = Scripted::new().is_able().has(0xfe).runs("-c");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        for line in [
+            "Specify Initiator Ports Capable(SIP_C): 0",
+            "All Target Ports Capable(ATP_C): 1",
+            "Persist Through Power Loss Capable(PTPL_C): 0",
+            "Persist Through Power Loss Active(PTPL_A): 0",
+            "Type Mask Valid(TMV): 1",
+        ] {
+            assert!(ran.stdout.contains(line), "{line}\n{}", ran.stdout);
+        }
+        let types = |text: &str| {
+            text.lines()
+                .filter(|line| line.starts_with("      "))
+                .count()
+        };
+        assert_eq!(types(&ran.stdout), 6);
+        assert_eq!(ran.stdout.matches(": 1\n").count(), 8);
+        // PTPL, Exclusive Access, and Write Exclusive for all registrants.
+        for (active, shown) in [(1, 1), (0, 0), (2, 0)] {
+            let report = format!("07000000 00 0000 0000 {active:02x} {}", "00".repeat(54));
+            let ran = Scripted::new()
+                .is_able()
+                .has(0x25)
+                .reports_long(&report)
+                .runs("-c");
+            assert_eq!(ran.status, 0, "{ran:?}");
+            for line in [
+                "Power Loss Capable(PTPL_C): 1\n",
+                &format!("Power Loss Active(PTPL_A): {shown}\n"),
+                "      Write Exclusive, all registrants: 1\n",
+                "      Exclusive Access, registrants only: 0\n",
+                "      Write Exclusive, registrants only: 0\n",
+                "      Exclusive Access: 1\n",
+                "      Write Exclusive: 0\n",
+                "      Exclusive Access, all registrants: 0\n",
+            ] {
+                assert!(ran.stdout.contains(line), "{line}{}", ran.stdout);
+            }
+        }
+    }
+
+    #[test]
+    fn inquiry_is_made_of_identify_controller() {
+        let scripted = Scripted::new().is_able().reports_long(TWO_HOSTS);
+        let ran = sg_persist(&scripted, "-k /dev/nvme0n3");
+        assert_eq!(ran.status, 0);
+        assert!(ran.stdout.starts_with(INQUIRY_LINES), "{ran:?}");
+        let mut short = controller(true, true);
+        short[64..72].copy_from_slice(b"7       ");
+        let scripted = Scripted::new().identifies(short).reports_long(TWO_HOSTS);
+        let ran = sg_persist(&scripted, "-k /dev/nvme0n3");
+        assert!(
+            ran.stdout
+                .starts_with("  NVMe      Model number of   7   \n"),
+            "{ran:?}"
+        );
+    }
+
+    #[test]
+    fn identify_data_of_zeros_is_none() {
+        let scripted = Scripted::new().identifies(vec![0; 4096]);
+        let ran = sg_persist(&scripted, "-k /dev/nvme0n3");
+        ran.is(
+            97,
+            "sg_persist: SCSI INQUIRY failed on /dev/nvme0n3\n",
+            "inquiry: Identify Controller brought nothing but zeros\n",
+        );
+    }
+}
+
+mod changing {
+    use super::*;
+
+    const A: &str = "0a00000000000000";
+    const B: &str = "0b00000000000000";
+    const NONE: &str = "0000000000000000";
+
+    /// A namespace that supports all but persisting through a power loss.
+    fn able() -> Scripted {
+        Scripted::new().is_able()
+    }
+
+    #[test]
+    fn register_is_one_of_three_actions() {
+        for (options, action, keys) in [
+            ("-o -G -S b", 0, [NONE, B]),
+            ("-o -G -K a -S b", 2, [A, B]),
+            ("-o -G -K a", 1, [A, NONE]),
+            ("-o -G -K a -S a", 2, [A, A]),
+            // A type and "all target ports" are accepted.
+            ("-o -G -S b -T 5 -Y", 0, [NONE, B]),
+        ] {
+            let ran = able()
+                .has(0xfe)
+                .takes(0x0d, action, &keys.concat(), 0)
+                .runs(options);
+            ran.is(0, "", "");
+            let ran = able()
+                .has(0xfe)
+                .takes(0x0d, action, &keys.concat(), 0x4083)
+                .runs(options);
+            ran.is(
+                24,
+                "",
+                "PR out (Register): Reservation conflict\nsg_persist failed: Reservation conflict\n",
+            );
+        }
+    }
+
+    #[test]
+    fn persisting_is_changed_where_the_namespace_can_persist() {
+        for (options, cdw10) in [("-o -G -S b -Z", 3 << 30), ("-o -G -S b", 2 << 30)] {
+            let keys = [NONE, B].concat();
+            let ran = able().has(0xff).takes(0x0d, cdw10, &keys, 0).runs(options);
+            ran.is(0, "", "");
+        }
+        // Nothing is sent where it cannot.
+        for (options, name) in [
+            ("-o -G -S b -Z", "Register"),
+            ("-o -I -S b -Z", "Register and ignore existing key"),
+        ] {
+            let ran = able().has(0xfe).runs(options);
+            let expected = format!(
+                "Persistent reservation out: the namespace cannot keep registrations through a \
+                 power loss (bit 0 of RESCAP is 0)
+PR out ({name}): bad field parameter list
+sg_persist failed: Illegal request, Invalid field in parameter list
+"
+            );
+            ran.is(19, "", &expected);
+        }
+    }
+
+    #[test]
+    fn register_without_any_key_asks_who_is_registered() {
+        let asked = |host: &str| {
+            able()
+                .reports_long(TWO_HOSTS)
+                .tells_host(1, host)
+                .runs("-o -G")
+        };
+        asked("cccccccc000040008000000000000003").is(0, "", "");
+        let conflict =
+            "PR out (Register): Reservation conflict\nsg_persist failed: Reservation conflict\n";
+        asked("bbbbbbbb000040008000000000000002").is(24, "", conflict);
+        // A host without an identifier is known by its controller, here 1234h.
+        for (controller, status) in [("3412", 24), ("3512", 0)] {
+            let report = format!(
+                "09000000 00 0100 0000 00 0000000000000000000000000000
+                 {controller} 00 0000000000 0000000000000000 23c1ab0000000000"
+            );
+            let ran = Scripted::new()
+                .identifies(super::controller(true, false))
+                .reports(0, 4096, 0, &report)
+                .tells_host(0, "0000000000000000")
+                .runs("-o -G");
+            assert_eq!(ran.status, status);
+        }
+    }
+
+    #[test]
+    fn register_and_ignore_replaces_after_a_conflict() {
+        let keys = [NONE, B].concat();
+        let first = || able().has(0xfe).takes(0x0d, 0, &keys, 0);
+        first().runs("-o -I -S b").is(0, "", "");
+        // The key given with it is not looked at.
+        first().runs("-o -I -K a -S b").is(0, "", "");
+        let ran = able()
+            .has(0xff)
+            .takes(0x0d, 3 << 30, &keys, 0x4083)
+            .takes(0x0d, 3 << 30 | 1 << 3 | 2, &keys, 0)
+            .runs("-o -I -S b -Z");
+        ran.is(0, "", "");
+        // Somebody else ends the registration in between.
+        let ran = able()
+            .has(0xfe)
+            .takes(0x0d, 0, &keys, 0x4083)
+            .takes(0x0d, 1 << 3 | 2, &keys, 0x4083)
+            .takes(0x0d, 0, &keys, 0)
+            .runs("-o -I -S b");
+        ran.is(0, "", "");
+        let mut refuses = able().has(0xfe);
+        for _ in 0..3 {
+            refuses = refuses.takes(0x0d, 0, &keys, 0x4083);
+            refuses = refuses.takes(0x0d, 1 << 3 | 2, &keys, 0x4083);
+        }
+        assert_eq!(refuses.runs("-o -I -S b").status, 24);
+        // Another status than a conflict ends it.
+        let ran = able()
+            .has(0xfe)
+            .takes(0x0d, 0, &keys, 0x4006)
+            .runs("-o -I -S b");
+        assert_eq!(ran.status, 3);
+    }
+
+    #[test]
+    fn register_and_ignore_without_a_key_unregisters() {
+        let keys = [NONE, NONE].concat();
+        let action = 1 << 3 | 1;
+        let ran = able().has(0xfe).takes(0x0d, action, &keys, 0).runs("-o -I");
+        ran.is(0, "", "");
+        // Who is not registered has nothing to do.
+        for (host, status) in [
+            ("cccccccc000040008000000000000003", 0),
+            ("aaaaaaaa000040008000000000000001", 24),
+        ] {
+            let ran = able()
+                .has(0xfe)
+                .takes(0x0d, action, &keys, 0x4083)
+                .reports_long(TWO_HOSTS)
+                .tells_host(1, host)
+                .runs("-o -I");
+            assert_eq!(ran.status, status);
+        }
+        // Where that cannot be told, the controller's word stands.
+        let ran = able()
+            .has(0xfe)
+            .takes(0x0d, action, &keys, 0x4083)
+            .reports(1, 4096, 0x4006, "")
+            .runs("-o -I");
+        assert_eq!(ran.status, 24);
+    }
+
+    #[test]
+    fn acquire_and_release() {
+        let (keys, own) = ([A, B].concat(), [A, NONE].concat());
+        for (scsi, nvme) in [(1, 1), (3, 2), (5, 3), (6, 4), (7, 5), (8, 6)] {
+            for (options, opcode, action, data) in [
+                // The other key is not part of an acquire.
+                ("-o -R -K a -S b", 0x11, 0, &own[..]),
+                ("-o -P -K a -S b", 0x11, 1, &keys),
+                ("-o -A -K a -S b", 0x11, 2, &keys),
+                ("-o -L -K a -S b", 0x15, 0, A),
+            ] {
+                let ran = able()
+                    .takes(opcode, nvme << 8 | action, data, 0)
+                    .runs(&format!("{options} -T {scsi}"));
+                ran.is(0, "", "");
+            }
+        }
+        let ran = able().takes(0x15, 1, A, 0).runs("-o -C -K a -T 3");
+        ran.is(0, "", "");
+    }
+
+    #[test]
+    fn a_release_of_another_type_is_refused_as_scsi_does() {
+        let ran = able()
+            .takes(0x15, 0x100, A, 0x4002)
+            .runs("-o -L -K a -T 1 -v");
+        assert_eq!(ran.status, 5);
+        assert!(
+            ran.stderr
+                .contains("Additional sense: Invalid release of persistent reservation\n"),
+            "{ran:?}"
+        );
+        // Of a clear no type can be wrong.
+        let ran = able().takes(0x15, 1, A, 0x4002).runs("-o -C -K a -v");
+        assert!(
+            ran.stderr
+                .contains("Additional sense: Invalid field in cdb\n")
+        );
+        assert!(
+            ran.stderr.contains("NVMe Status: DNR=1, M=0, SCT_SC=0x2\n"),
+            "{ran:?}"
+        );
+    }
+
+    #[test]
+    fn what_nvme_does_not_have_is_not_sent() {
+        for (options, status, reason) in [
+            (
+                "-o -M -K a -S b -X sas,5000c50005b32001",
+                5,
+                "NVMe has nothing like REGISTER AND MOVE",
+            ),
+            (
+                "-o -z -K a -S b",
+                5,
+                "NVMe has nothing like REPLACE LOST RESERVATION",
+            ),
+            (
+                "-o -G -S b -X sas,5000c50005b32001",
+                19,
+                "NVMe hosts register themselves only: no TransportIDs can be given",
+            ),
+        ] {
+            let ran = Scripted::new().runs(options);
+            assert_eq!((ran.status, &ran.stdout[..]), (status, ""), "{ran:?}");
+            let first = format!("Persistent reservation out: {reason}\n");
+            assert!(ran.stderr.starts_with(&first), "{ran:?}");
+        }
+        for code in [0, 2, 4, 9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf] {
+            for action in ["-R", "-L", "-P -S b", "-A -S b"] {
+                let ran = Scripted::new().runs(&format!("-o {action} -K a -T {code:x}"));
+                assert_eq!((ran.status, &ran.stdout[..]), (5, ""));
+                let reason = format!("NVMe has no reservations of type {code:#x}\n");
+                assert!(ran.stderr.contains(&reason), "{ran:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn controllers_and_namespaces_without_reservations() {
+        let without = || Scripted::new().identifies(super::controller(false, true));
+        for (options, direction, name) in [
+            ("-k", "in", "PR in (Read keys)"),
+            ("-c", "in", "PR in (Report capabilities)"),
+            ("-o -G -S b", "out", "PR out (Register)"),
+            ("-o -R -K a -T 1", "out", "PR out (Reserve)"),
+            ("-o -C -K a", "out", "PR out (Clear)"),
+        ] {
+            let expected = format!(
+                "Persistent reservation {direction}: the NVMe controller does not support \
+                 reservations (bit 5 of ONCS is 0)
+{name}: command not supported
+sg_persist failed: Illegal request, Invalid opcode
+"
+            );
+            without().runs(options).is(9, "", &expected);
+        }
+        let ran = able().has(0).runs("-c");
+        assert_eq!(ran.status, 9);
+        assert!(ran.stderr.contains("(RESCAP is 0)"), "{ran:?}");
+    }
+
+    #[test]
+    fn the_node_of_a_controller_names_the_one_of_a_namespace() {
+        let mut scripted = Scripted::new().is_able();
+        scripted.kind = NodeKind::NvmeController;
+        let ran = sg_persist(&scripted, "-k /dev/nvme0");
+        ran.is(
+            9,
+            "  NVMe      Model number of   evis\n  Peripheral device type: disk\n",
+            "Persistent reservation in: an NVMe controller has no reservations, its namespaces \
+             have: take a namespace's node, such as /dev/nvme0n1
+PR in (Read keys): command not supported
+sg_persist failed: Illegal request, Invalid opcode
+",
+        );
+        for (subsystem, namespaces, text) in [
+            (2, 1, "enclosure services device"),
+            (3, 1, "disk"),
+            (0, 0, "unknown or no device type"),
+        ] {
+            let mut data = super::controller(true, true);
+            (data[253], data[516]) = (subsystem, namespaces);
+            let mut scripted = Scripted::new().identifies(data);
+            scripted.kind = NodeKind::NvmeController;
+            let ran = sg_persist(&scripted, "-k /dev/nvme0");
+            assert!(
+                ran.stdout
+                    .ends_with(&format!("Peripheral device type: {text}\n")),
+                "{ran:?}"
+            );
+        }
+    }
+}
+
+mod failing {
+    use super::*;
+
+    /// Every status has an exit status that is not 0, its name on standard error, and no answer.
+    #[test]
+    fn every_status_ends_the_run() {
+        for code in 1..0x800_u16 {
+            let status = 0x4000 | code;
+            let ran = Scripted::new()
+                .is_able()
+                .takes(0x15, 1, "0a00000000000000", status)
+                .runs("-o -C -K a");
+            assert_ne!(ran.status, 0, "{code:#x}");
+            assert_eq!(ran.stdout, "");
+            let conflict = code == 0x083;
+            assert_eq!(ran.status == 24, conflict, "{code:#x} {ran:?}");
+            let name = NvmeStatus(status).to_string();
+            let told =
+                format!("Persistent reservation out: Reservation Release ended with {name}\n");
+            assert_eq!(ran.stderr.contains(&told), !conflict, "{code:#x} {ran:?}");
+            let lost = code >> 8 == 3 && !(0x301..=0x303).contains(&code);
+            assert_eq!(ran.status == 35, lost, "{code:#x} {ran:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_was_given_up_has_no_known_outcome() {
+        let command = (Queue::Io, 0x15, 3, 1, 0);
+        let ran = Scripted::new()
+            .is_able()
+            .step(command, "0a00000000000000", Err(libc::EINTR))
+            .runs("-o -C -K a");
+        ran.is(
+            35,
+            "",
+            "Persistent reservation out: transport: Host_status=0x0e [DID_TRANSPORT_DISRUPTED]
+
+Persistent reservation out: the kernel gave Reservation Release up: it took too long, or the \
+             controller was reset
+PR out (Clear): Transport error
+sg_persist failed: Transport error
+",
+        );
+    }
+
+    #[test]
+    fn who_may_not_is_told_what_would_help() {
+        let command = (Queue::Io, 0x15, 3, 1, 0);
+        let ran = Scripted::new()
+            .is_able()
+            .step(command, "0a00000000000000", Err(libc::EACCES))
+            .runs("-o -C -K a");
+        ran.is(
+            63,
+            "",
+            "Persistent reservation out: pass-through os error: Permission denied
+PR out (Clear): Permission denied
+sg_persist failed: Permission denied
+The kernel keeps this NVMe command for those with CAP_SYS_ADMIN or, since Linux 6.2, who may \
+             write the node of the namespace (not of a partition): run this as root (in a \
+             container: with that capability)
+",
+        );
+    }
+
+    #[test]
+    fn a_json_document_tells_the_status() {
+        let ran = Scripted::new()
+            .is_able()
+            .takes(0x15, 1, "0a00000000000000", 0x4006)
+            .runs("-o -C -K a -j=o");
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(
+            document["outcome"]["message"],
+            "PR out (Clear): CHECK CONDITION: Reservation Release ended with NVMe status 0x6 \
+             (Internal error)"
+        );
+        assert_eq!(
+            document["outcome"]["sense"]["hex"],
+            "7204440000000008de06000000800006"
+        );
+    }
+
+    #[test]
+    fn v_shows_the_commands_and_their_ends() {
+        let ran = Scripted::new()
+            .is_able()
+            .takes(0x15, 1, "0a00000000000000", 0)
+            .runs("-o -C -K a -vvvv");
+        for line in [
+            "    Persistent reservation out cdb: [5f 03 00 00 00 00 00 00 18 00]\n",
+            "check_file_type: file descriptor is NVMe block device, nsid=3\n",
+            "      NVMe Admin command Identify Controller: opcode=0x06 nsid=0 cdw10=0x1 cdw11=0x0: \
+             0x0000 Successful completion\n",
+            "      NVMe I/O command Reservation Release: opcode=0x15 nsid=3 cdw10=0x1 cdw11=0x0 \
+             data=0a00000000000000: 0x0000 Successful completion\n",
+        ] {
+            assert!(ran.stderr.contains(line), "{line}{}", ran.stderr);
+        }
+    }
+}
