@@ -2,7 +2,7 @@
 # PERSISTENT RESERVE OUT: each service action, carried out and refused, and what PERSISTENT RESERVE IN says afterwards.
 # PREEMPT AND ABORT is in iscsi.sh: the loopback fabric of Linux locks up on it. (What NVMe has in other ways or not at
 # all is in nvme.sh.)
-# targets: lio nvmet-loop nvmet-tcp
+# targets: lio nvmet-loop
 
 WE='Write Exclusive' EA='Exclusive Access' WERO='Write Exclusive, registrants only'
 
