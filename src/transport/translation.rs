@@ -514,7 +514,19 @@ impl<P: Passthrough> Translator<P> {
             let (needed, registered) =
                 ReservationReport::needed(&buffer, form).map_err(malformed)?;
             if needed <= buffer.len() {
-                return ReservationReport::parse(&buffer, form).map_err(malformed);
+                let report = ReservationReport::parse(&buffer, form).map_err(malformed)?;
+                // The kernel does not say how many bytes came. Where the last one may never have been
+                // written, the same report is read over something else.
+                if buffer[needed - 1] == ReservationReport::UNWRITTEN {
+                    let mut again = vec![!ReservationReport::UNWRITTEN; buffer.len()];
+                    self.send(&command, Data::In(&mut again))?;
+                    if again[..needed] != buffer[..needed] {
+                        return Err(malformed(
+                            "the reservation report came in part only, or changed while it was read",
+                        ));
+                    }
+                }
+                return Ok(report);
             }
             (room, named) = (needed, registered);
         }
