@@ -808,20 +808,4 @@ mod tests {
             assert_eq!(held.key, None);
         }
     }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_a_report_or_none(
-            data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400),
-            extended in proptest::prelude::any::<bool>(),
-        ) {
-            let form = if extended { Form::Extended } else { Form::Short };
-            if let Ok(report) = ReservationReport::parse(&data, form) {
-                let registered = u16::from_le_bytes([data[5], data[6]]);
-                proptest::prop_assert_eq!(report.registrants.len(), usize::from(registered));
-                proptest::prop_assert!(form.length(registered) <= data.len());
-                let _ = report.held();
-            }
-        }
-    }
 }
