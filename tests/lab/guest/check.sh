@@ -64,6 +64,7 @@ holds() {
     esac
     for key in "$@"; do lines+=$'\n'"    0x$key"; done
     answers 0 "$lines" '' prin --read-keys "$device"
+    confirmed keys "$device"
 }
 
 # reserved DEVICE GENERATION KEY TYPE: this reservation is held. TYPE in words.
@@ -71,11 +72,17 @@ reserved() {
     answers 0 "  PR generation=0x$2, Reservation follows:
     Key=0x$3
     scope: LU_SCOPE,  type: $4" '' prin --read-reservation "$1"
+    confirmed reservation "$1"
 }
 
 unreserved() {
     answers 0 "  PR generation=0x$2, there is NO reservation held" '' prin --read-reservation "$1"
+    confirmed reservation "$1"
 }
+
+# confirmed keys|reservation DEVICE: whether another program says of the device what was just asked, where there is one
+# (nvmet.sh).
+confirmed() { :; }
 
 # The next command of a node that lost its registration is answered with a unit attention, whatever the command; this
 # takes the condition away. Fails where there was none.

@@ -52,6 +52,12 @@ watches() {
     ((status == $2)) || fail "watchdog at node $1: status $status, expected $2: $(cat /run/said.fence)"
 }
 
+# The log, and what fence_scsi complains of in it where it cannot make sense of an answer, or of a failure.
+without_complaints() {
+    [[ ! -e /run/fence.log ]] || cat /run/fence.log >>"$record"
+    ! grep -iE 'traceback|cannot get|failed to|unable to|unexpected' "$record" || fail "$1: see above"
+}
+
 # scenario NAME PROGRAM SCRIPT: carries the script out with that program; the record is /run/record.NAME.
 scenario() {
     local used=$2 state=/run/state.$1.
@@ -60,9 +66,7 @@ scenario() {
     rm -f /run/fence.log
     export_lun_iscsi
     "$3"
-    [[ ! -e /run/fence.log ]] || cat /run/fence.log >>"$record"
-    # What it complains of where it cannot make sense of an answer, or of a failure.
-    ! grep -iE 'traceback|cannot get|failed to|unable to|unexpected' "$record" || fail "$1: see above"
+    without_complaints "$1"
     without_names <"$record" >"$record.plain"
 }
 
@@ -85,4 +89,32 @@ registered() {
     [[ $held = *"
     Key=0x$1
     scope: LU_SCOPE,  type: Write Exclusive, registrants only" ]] || fail "reservation: $held, expected: $1"
+}
+
+# Two nodes of a cluster, fencing one another.
+fencing() {
+    local options=()
+    # Both join; each finds itself, and nobody else's key.
+    does 1 0 on -k a1
+    does 2 0 on -k b2
+    registered "$node1" a1 b2
+    does 1 0 status -k a1
+    does 2 2 status -k c3
+    does 1 0 monitor -k a1
+    watches 2 0
+    # The first throws the second out, who can find out, and cannot write.
+    does 1 0 off -k b2
+    registered "$node1" a1
+    does 1 2 status -k b2
+    watches 2 2
+    ! writes "$node2" X || fail 'the fenced node can write'
+    writes "$node1" A
+    # It comes back.
+    does 2 0 on -k b2
+    registered "$node1" a1 b2
+    watches 2 0
+    writes "$node2" B || fail 'the node that came back cannot write'
+    # It throws out the first, who had the reservation.
+    does 2 0 off -k a1
+    registered "$node2" b2
 }

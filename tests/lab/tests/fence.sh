@@ -7,31 +7,4 @@
 # (Each scenario makes its own.)
 prepare() { :; }
 
-fencing() {
-    local options=()
-    # Both join; each finds itself, and nobody else's key.
-    does 1 0 on -k a1
-    does 2 0 on -k b2
-    registered "$node1" a1 b2
-    does 1 0 status -k a1
-    does 2 2 status -k c3
-    does 1 0 monitor -k a1
-    watches 2 0
-    # The first throws the second out, who can find out, and cannot write.
-    does 1 0 off -k b2
-    registered "$node1" a1
-    does 1 2 status -k b2
-    watches 2 2
-    ! writes "$node2" X || fail 'the fenced node can write'
-    writes "$node1" A
-    # It comes back.
-    does 2 0 on -k b2
-    registered "$node1" a1 b2
-    watches 2 0
-    writes "$node2" B || fail 'the node that came back cannot write'
-    # It throws out the first, who had the reservation.
-    does 2 0 off -k a1
-    registered "$node2" b2
-}
-
 test_fence_scsi() { both fencing; }

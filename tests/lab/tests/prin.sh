@@ -1,5 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2001
-# PERSISTENT RESERVE IN: four service actions, as text and as the bytes that came.
+# PERSISTENT RESERVE IN: four service actions, as text and as the bytes that came. (Those of NVMe that are not the same are
+# in nvme.sh.)
+# targets: lio nvmet-loop
 
 two_nodes_one_reservation() {
     succeeds prout --register --param-sark=abc123 "$node1"
@@ -83,6 +85,7 @@ test_read_reservation_hex() {
 00 00 00 00 00 05 00 00' '' sg_persist -n -r -HHH "$node1"
 }
 
+# only: lio
 test_report_capabilities() {
     answers 0 'Report capabilities response:
   Replace Lost Reservation Capable(RLR_C): 0
@@ -102,6 +105,7 @@ test_report_capabilities() {
       Exclusive Access, all registrants: 1' '' sg_persist -n --in --report-capabilities "$node1"
 }
 
+# only: lio
 test_report_capabilities_hex() {
     for count in -H -HH -HHH; do
         answers 0 ' 00     00 08 1d 90 ea 01 00 00' '' sg_persist -n -c $count "$node1"
@@ -113,6 +117,7 @@ test_read_full_status_none() {
   No full status descriptors' '' sg_persist -n --in --read-full-status "$node1"
 }
 
+# only: lio
 test_read_full_status() {
     two_nodes_one_reservation
     answers 0 "  PR generation=0x2
@@ -131,6 +136,7 @@ test_read_full_status() {
         SAS address: 0x$initiator2" '' sg_persist -n --in --read-full-status "$node1"
 }
 
+# only: lio
 test_read_full_status_hex() {
     local id1 id2
     two_nodes_one_reservation

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # What the six types of reservation allow to a second node: SPC-5's rules, for the disk's own READ and WRITE commands.
 # The node that made the reservation may do both under each.
+# targets: lio nvmet-tcp
 #
 #    a second node that is:  registered     not registered
 #                            read   write   read   write

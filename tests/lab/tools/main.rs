@@ -4,6 +4,7 @@
 mod history;
 mod kill;
 mod model;
+mod nvme;
 mod program;
 mod race;
 mod random;
@@ -19,9 +20,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((tool, rest)) if tool == "tcmu" => tcmu::run(rest).map(|()| true),
+        Some((tool, rest)) if tool == "nvme" => nvme::run(rest).map(|()| true),
         Some((tool, rest)) if tool == "race" => race::run(rest),
         Some((tool, rest)) if tool == "kill" => kill::run(rest),
-        _ => Err(io::Error::other("one of: tcmu, race, kill")),
+        _ => Err(io::Error::other("one of: tcmu, nvme, race, kill")),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -3,19 +3,23 @@
 //! A rule is a line: a pattern, then words. Empty lines and those that begin with `#` mean nothing.
 //!
 //! ```text
-//! PATTERN[@N[+]] [data BYTES] [keys N] [full N] [generation HEX] [length HEX] [take N]
-//!                [status HH] [sense BYTES] [wait MS] [for DEVICE]
+//! PATTERN[@N[+]] [data BYTES] [keys N] [full N] [extended N] [regular N] [generation HEX] [length HEX] [at N BYTES] [take N]
+//!                [status HEX] [sense BYTES] [wait MS] [disconnect]
 //! ```
 //!
-//! PATTERN is the beginning of a command descriptor block in hexadecimal, `.` stands for any digit. `@2` takes the second
+//! PATTERN is the beginning of a command descriptor block in hexadecimal (for NVMe see the tool), `.` stands for any digit. `@2` takes the second
 //! command that the pattern matches since the rules were last changed, `@2+` that and all after it. The first rule that
 //! takes a command answers it.
 //!
 //! BYTES are words of hexadecimal digits, `00*16` is sixteen times 00. `keys` makes parameter data of READ KEYS with as
 //! many keys (1, 2, ...), `full` of READ FULL STATUS with as many descriptors of 48 bytes; `generation` and `length` set
-//! the first two fields of the header to other values. At most `take` bytes come. `sense` without `status` is CHECK
-//! CONDITION. `wait` is how long the device takes, `wait forever` is what it says.
+//! the first two fields of the header to other values. `extended` makes the data structure of an NVMe Reservation Report
+//! with as many registered controllers (keys 1, 2, ...), `regular` that with host identifiers of 64 bits. `at` puts bytes
+//! into the data, where the rule makes none into that of the device's usual answer (NVMe alone). At most `take` bytes
+//! come. `sense` without `status` is CHECK CONDITION. `wait` is how long the device takes, `wait forever` is what it
+//! says. `disconnect` ends the connection in place of an answer (NVMe alone).
 
+use std::mem;
 use std::time::Duration;
 
 /// What a command is answered with.
@@ -23,12 +27,18 @@ use std::time::Duration;
 pub(crate) struct Answer {
     /// Data in; the allocation length may cut it further.
     pub(crate) data: Vec<u8>,
-    /// The SCSI status.
-    pub(crate) status: u8,
+    /// Whether the rule makes data at all, be it none.
+    pub(crate) has_data: bool,
+    /// What is put into the usual data.
+    pub(crate) patches: Vec<(usize, Vec<u8>)>,
+    /// The SCSI status, or the NVMe status field without its phase.
+    pub(crate) status: u16,
     /// Sense data; none where empty.
     pub(crate) sense: Vec<u8>,
     /// How long the answer takes; `None` is for ever.
     pub(crate) wait: Option<Duration>,
+    /// No answer, but the end of the connection.
+    pub(crate) disconnect: bool,
 }
 
 /// The rules, and how often each pattern has matched.
@@ -105,6 +115,7 @@ fn rule(line: &str) -> Result<Rule, String> {
     let mut take = usize::MAX;
     while let Some(word) = words.next() {
         let mut value = || words.next_if(|_| true).ok_or("a value is missing");
+        answer.has_data |= matches!(word, "data" | "keys" | "full" | "extended" | "regular");
         match word {
             "keys" => {
                 let count = number(value()?, 10)?;
@@ -115,11 +126,24 @@ fn rule(line: &str) -> Result<Rule, String> {
                 let count = number(value()?, 10)?;
                 answer.data = list((1..=count).flat_map(descriptor).collect())?;
             }
+            "extended" | "regular" => {
+                let count = u16::try_from(number(value()?, 10)?).map_err(|_| "too many")?;
+                answer.data = report(count, word == "extended");
+            }
+            "at" => {
+                let at = size(value()?)?;
+                let mut bytes = Vec::new();
+                while let Some(part) = words.next_if(|word| is_bytes(word)) {
+                    add_bytes(&mut bytes, part)?;
+                }
+                answer.patches.push((at, bytes));
+            }
+            "disconnect" => answer.disconnect = true,
             "generation" => header_field(&mut answer.data, 0, value()?)?,
             "length" => header_field(&mut answer.data, 4, value()?)?,
             "take" => take = size(value()?)?,
             "status" => {
-                answer.status = u8::try_from(number(value()?, 16)?).map_err(|_| "no status")?;
+                answer.status = u16::try_from(number(value()?, 16)?).map_err(|_| "no status")?;
             }
             "wait" => {
                 answer.wait = match value()? {
@@ -140,6 +164,13 @@ fn rule(line: &str) -> Result<Rule, String> {
                 }
             }
             _ => return Err(format!("what is {word}?")),
+        }
+    }
+    if answer.has_data {
+        for (at, bytes) in mem::take(&mut answer.patches) {
+            let end = answer.data.len().max(at + bytes.len());
+            answer.data.resize(end, 0);
+            answer.data[at..at + bytes.len()].copy_from_slice(&bytes);
         }
     }
     answer.data.truncate(take);
@@ -166,6 +197,28 @@ fn descriptor(key: u64) -> Vec<u8> {
     bytes.extend((0x5000_0000_0000_0000 + key).to_be_bytes());
     bytes.extend([0; 12]);
     bytes
+}
+
+/// The data structure of an NVMe Reservation Report: generation 7, no reservation, PTPLS 0; each controller is any of its
+/// host's (FFFFh).
+fn report(count: u16, extended: bool) -> Vec<u8> {
+    let mut data = vec![7, 0, 0, 0, 0];
+    data.extend(count.to_le_bytes());
+    data.resize(if extended { 64 } else { 24 }, 0);
+    for key in 1..=u64::from(count) {
+        data.extend([0xff, 0xff, 0, 0, 0, 0, 0, 0]);
+        if extended {
+            data.extend(key.to_le_bytes());
+            data.extend(
+                (0x1ab0_0000_0000_4000_8000_0000_0000_0000 + u128::from(key)).to_be_bytes(),
+            );
+            data.extend([0; 32]);
+        } else {
+            data.extend((0x1ab0_0000_0000_0000 + key).to_le_bytes());
+            data.extend(key.to_le_bytes());
+        }
+    }
+    data
 }
 
 fn header_field(data: &mut [u8], offset: usize, value: &str) -> Result<(), String> {

@@ -202,10 +202,10 @@ impl Device {
             }
         }
         let came = answer.data.len() - rest.len();
+        let status = u8::try_from(answer.status).map_err(io::Error::other)?;
         let mut sense = answer.sense;
         sense.resize(SENSE_SIZE, 0);
-        self.area
-            .write(entry + SCSI_STATUS, &[answer.status, 0, 0, 0])?;
+        self.area.write(entry + SCSI_STATUS, &[status, 0, 0, 0])?;
         let came = u32::try_from(came).map_err(io::Error::other)?;
         self.area.write(entry + READ_LEN, &came.to_ne_bytes())?;
         self.area.write(entry + SENSE, &sense)?;
