@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::pr::DEFAULT_TIMEOUT;
 use crate::pr::prin::{
     self, Capabilities, Malformed, ReadFullStatus, ReadKeys, ReadReservation, ServiceAction,
 };
@@ -44,11 +45,6 @@ use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::transport::sgio::Kernel;
 use crate::transport::{Access, Command, CommandError, Data, Open as _, Transport};
-
-/// Bytes of room for an answer, before it is known how long it is.
-const ROOM: u16 = 8192;
-/// How long a command may take unless it is set.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a question has no answer.
 #[derive(Debug, Error)]
@@ -94,7 +90,7 @@ impl LogicalUnit {
     pub fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
-            timeout: TIMEOUT,
+            timeout: DEFAULT_TIMEOUT,
         }
     }
 
@@ -169,13 +165,18 @@ impl LogicalUnit {
         parse: impl Fn(&[u8]) -> Result<T, Malformed>,
     ) -> Result<T, QueryError> {
         let read = |room| self.read(action.cdb(room), room);
-        let (_, parsed) = prin::read_whole(ROOM, prin::MORE_TRIES, read, parse)?;
+        let (_, parsed) = prin::read_whole(
+            prin::DEFAULT_ALLOCATION_LENGTH,
+            prin::MORE_TRIES,
+            read,
+            parse,
+        )?;
         Ok(parsed?)
     }
 
     fn read(&mut self, cdb: Cdb, room: u16) -> Result<Vec<u8>, QueryError> {
         // Some targets write more than they were asked for; let that stay in our memory.
-        let mut buffer = vec![0; usize::from(room.max(ROOM))];
+        let mut buffer = vec![0; usize::from(room.max(prin::DEFAULT_ALLOCATION_LENGTH))];
         let room = usize::from(room);
         let completion = self
             .transport

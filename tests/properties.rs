@@ -455,7 +455,7 @@ proptest! {
     fn a_whole_answer_is_shown((action, data) in whole_answer(), hex in 0..4_usize) {
         let letter = ["k", "r", "c", "s"][usize::from(action.code())];
         let words = [format!("-n{letter}{}", "H".repeat(hex)), "/dev/sda".to_owned()];
-        let room = i64::from(sg_persist::cli::request::DEFAULT_ALLOCATION_LENGTH);
+        let room = i64::from(sg_persist::pr::prin::DEFAULT_ALLOCATION_LENGTH);
         let scene = Scene {
             words: words.map(OsString::from).to_vec(),
             answers: vec![Answer {

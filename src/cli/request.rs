@@ -15,12 +15,10 @@ use super::transport_ids::{self, Input};
 use crate::pr::prout::{PersistentReserveOut, TransportIds};
 use crate::pr::{ReservationKey, ReservationType, Scope, prin, prout};
 
-/// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes. It is also
-/// the one that is used without them.
-pub const DEFAULT_ALLOCATION_LENGTH: u16 = 8192;
+/// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes: the one that
+/// is used without them.
+const MAXIMUM_ALLOCATION_LENGTH: u16 = prin::DEFAULT_ALLOCATION_LENGTH;
 
-/// How long a command may take where nobody says otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest time that `--timeout` takes: the kernel counts milliseconds in 32 bits.
 const MAXIMUM_TIMEOUT: u32 = u32::MAX / 1000;
 
@@ -445,7 +443,7 @@ fn request(
         hex: values.hex,
         inquiry: !values.no_inquiry,
         opening,
-        timeout: values.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        timeout: values.timeout.unwrap_or(crate::pr::DEFAULT_TIMEOUT),
         transport_ids: values.transport_ids,
         parameters_given: values.parameters_given,
         ua_retries,
@@ -669,20 +667,20 @@ fn timeout(value: &OsStr) -> Result<Duration, UsageError> {
 
 fn exceeds_maximum(option: &str) -> UsageError {
     UsageError::syntax(format!(
-        "'--{option}' argument exceeds maximum value ({DEFAULT_ALLOCATION_LENGTH})"
+        "'--{option}' argument exceeds maximum value ({MAXIMUM_ALLOCATION_LENGTH})"
     ))
 }
 
 fn alloc_length(value: &OsStr) -> Result<u16, UsageError> {
     match u16::try_from(hex64(value, "alloc-length")?) {
-        Ok(length @ 0..=DEFAULT_ALLOCATION_LENGTH) => Ok(length),
+        Ok(length @ 0..=MAXIMUM_ALLOCATION_LENGTH) => Ok(length),
         _ => Err(exceeds_maximum("alloc-length")),
     }
 }
 
 fn maxlen(value: &OsStr) -> Result<u16, UsageError> {
     match number::maxlen(value.as_bytes()).map(u16::try_from) {
-        Ok(Ok(length @ 0..=DEFAULT_ALLOCATION_LENGTH)) => Ok(length),
+        Ok(Ok(length @ 0..=MAXIMUM_ALLOCATION_LENGTH)) => Ok(length),
         Ok(_) => Err(exceeds_maximum("maxlen")),
         Err(NotANumber::Malformed) => Err(UsageError::syntax(bad_argument("maxlen"))),
         Err(NotANumber::UnknownMultiplier) => Err(UsageError::syntax(format!(

@@ -4,11 +4,15 @@
 //! [`transport_id`] the names of initiator ports that occur in both.
 
 use std::fmt;
+use std::time::Duration;
 
 pub mod effect;
 pub mod prin;
 pub mod prout;
 pub mod transport_id;
+
+/// How long a command may take where nobody says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A RESERVATION KEY: the eight bytes under which an I_T nexus is registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

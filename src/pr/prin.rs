@@ -215,6 +215,9 @@ pub fn beside_sense(data: &[u8]) -> Result<(), Malformed> {
     }
 }
 
+/// Bytes of room for an answer, before it is known how long it is.
+pub const DEFAULT_ALLOCATION_LENGTH: u16 = 8192;
+
 /// How often a response that did not fit is read again.
 pub const MORE_TRIES: u8 = 2;
 
@@ -547,10 +550,12 @@ impl ReadFullStatus {
     /// [`Malformed`] when the list is cut, or a descriptor does not end within it.
     pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
         let (header, list) = list(data, 1)?;
-        let mut reader = Reader::new(list);
+        let whole = data.get(..HEADER_LENGTH + list.len());
+        let mut reader = Reader::new(whole.unwrap_or_default());
+        reader.bytes("header", HEADER_LENGTH)?;
         let mut descriptors = Vec::new();
         while !reader.rest().is_empty() {
-            let offset = HEADER_LENGTH + reader.offset();
+            let offset = reader.offset();
             let descriptor = FullStatusDescriptor::take(&mut reader).map_err(|problem| {
                 Malformed::Descriptor {
                     number: descriptors.len() + 1,
@@ -914,6 +919,17 @@ mod tests {
                 ),
             }
         }
+    }
+
+    #[test]
+    fn what_is_missing_of_a_descriptor_is_counted_from_the_start() {
+        let mut data = FULL;
+        data[28..32].copy_from_slice(&73_u32.to_be_bytes());
+        assert_eq!(
+            ReadFullStatus::parse(&data).unwrap_err().to_string(),
+            "descriptor 1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 104, only 80 \
+             bytes came"
+        );
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use super::device::{Device, Session};
 use super::question::ATTEMPTS;
-use crate::cli::request::{DEFAULT_ALLOCATION_LENGTH, Operation};
+use crate::cli::request::Operation;
 use crate::error::{Error, Family};
 use crate::pr::effect::{self, State, Verdict};
+use crate::pr::prin;
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
 use crate::render::dry_run as shown;
 use crate::transport::Access;
@@ -95,7 +96,7 @@ pub(super) fn dry_run(session: &Session<'_, '_>, operation: &Operation) {
             action,
             allocation_length,
         } => {
-            let cdb = action.cdb(allocation_length.unwrap_or(DEFAULT_ALLOCATION_LENGTH));
+            let cdb = action.cdb(allocation_length.unwrap_or(prin::DEFAULT_ALLOCATION_LENGTH));
             session.record.borrow_mut().cdb = Some(cdb);
             shown::prin(*action, cdb)
         }

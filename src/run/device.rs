@@ -6,10 +6,12 @@ use std::io;
 use std::path::Path;
 
 use super::console::Console;
-use crate::cli::request::{DEFAULT_ALLOCATION_LENGTH, Opening, Task};
+use crate::cli::request::{Opening, Task};
 use crate::error::{Error, Family};
 use crate::pr::effect::Registrants;
-use crate::pr::prin::{self, Malformed, ParameterData, ReadKeys, ReadReservation};
+use crate::pr::prin::{
+    self, DEFAULT_ALLOCATION_LENGTH, Malformed, ParameterData, ReadKeys, ReadReservation,
+};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;

@@ -1,10 +1,10 @@
 //! What is said of what ended a run.
 
 use super::console::{Console, visible};
-use crate::cli::request::DEFAULT_ALLOCATION_LENGTH;
 use crate::cli::usage;
 use crate::error::{Error, Family};
 use crate::exit::ExitStatus;
+use crate::pr::prin::DEFAULT_ALLOCATION_LENGTH;
 use crate::pr::prin::Malformed;
 
 /// Says on stderr what ended the run.

@@ -87,7 +87,7 @@ test_lengths() {
         refused 'Read reservation' "ADDITIONAL LENGTH $length is no multiple of the 16 bytes of an element"
         cell "READ RESERVATION, ADDITIONAL LENGTH $length" 97 '' "$err" "5e01 $reservation length $length" -nr
         refused 'Read full status' \
-            "descriptor 1 at byte 8 does not fit the list: RESERVATION KEY takes bytes 0 to 7, only $length bytes came"
+            "descriptor 1 at byte 8 does not fit the list: RESERVATION KEY takes bytes 8 to 15, only $((8 + length)) bytes came"
         cell "READ FULL STATUS, ADDITIONAL LENGTH $length" 97 '' "$err" "5e03 full 2 length $length" -ns
     done
     refused 'Read reservation' 'ADDITIONAL LENGTH 15 is no multiple of the 16 bytes of an element'
@@ -127,10 +127,10 @@ test_descriptors() {
     begin_cells
     local fixed='0000000000abc123 00*4 01 05 00*4 0001' sas='06 00*3 5000000000000001 00*12'
     descriptors 'descriptor length -24 (for ever the same)' \
-        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 24 to 4294967295, only 48 bytes came' \
+        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 4294967303, only 56 bytes came' \
         "00000030 $fixed ffffffe8 $sas"
     descriptors 'descriptor length -48 (backwards)' \
-        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 24 to 4294967271, only 48 bytes came' \
+        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 4294967279, only 56 bytes came' \
         "00000030 $fixed ffffffd0 $sas"
     descriptors 'descriptor length 1 (overlap)' \
         '1 at byte 8 does not fit the list: no TransportID is whole in its 1 bytes' \
@@ -139,10 +139,10 @@ test_descriptors() {
         '1 at byte 8 does not fit the list: no TransportID is whole in its 23 bytes' \
         "00000030 $fixed 00000017 $sas"
     descriptors 'descriptor length 25 (overrun)' \
-        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 24 to 48, only 48 bytes came' \
+        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 56, only 56 bytes came' \
         "00000030 $fixed 00000019 $sas"
     descriptors 'descriptor length 7fffffffh' \
-        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 24 to 2147483670, only 48 bytes came' \
+        '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 2147483678, only 56 bytes came' \
         "00000030 $fixed 7fffffff $sas"
     descriptors 'second descriptor cut' \
         '2 at byte 56 does not fit the list: ADDITIONAL DESCRIPTOR LENGTH takes bytes 68 to 71, only 71 bytes came' \

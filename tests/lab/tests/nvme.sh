@@ -155,7 +155,8 @@ test_deviation_release_by_all_registrants() {
     reserved "$node2" 2 0 "$WEAR"
     # Whoever wants to know is not told that it is gone.
     prout --release --param-rk=123abc --prout-type=7 --verify "$node2" </dev/null >/run/out 2>/run/err && status=0 || status=$?
-    ((status == 37 || status == 38)) || fail "--verify: status $status"
+    # (Another host may have made it anew: that leaves no trace in the generation.)
+    ((status == 38)) || fail "--verify: status $status"
     [[ ! -s /run/out && $(</run/err) = *"found reservation \"$WEAR\""* ]] || fail "--verify: $(cat /run/out /run/err)"
     succeeds prout --release --param-rk=abc123 --prout-type=7 --verify "$node1"
     unreserved "$node2" 2
