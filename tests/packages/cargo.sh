@@ -28,7 +28,7 @@ test_its_tests() {
     trap "rm -rf '$folder'" EXIT
     cargo package --locked --allow-dirty --no-verify --target-dir target
     unpacked "$folder/crate"
-    cd "$folder/crate"
+    cd "$folder/crate" || exit
     cargo test --locked --quiet --target-dir "$top/target"
 }
 

@@ -44,16 +44,18 @@ inside() {
         DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
 }
 
-# Every path of the system with its kind, mode, owner, what it links to or its checksum; without the package systems' own
-# records, caches and logs, and /dev, where device nodes are.
+# Every path of the system with its kind, mode, owner and what it links to; files with their size, and with a checksum
+# or, as far as they are neither settings, programs nor man pages, with the time that their package gave them. Without the
+# package systems' own records, caches and logs, and /dev, where device nodes are.
 picture() {
     (
         cd "$root" || exit
         find . \( -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/lib/rpm -o -path ./usr/lib/sysimage/rpm \
             -o -path ./var/cache -o -path ./var/log -o -path ./tmp -o -path ./run -o -path ./root -o -path ./dev \
-            -o -path ./packages \) -prune -o -printf '%y %m %u:%g %p %l\n' | LC_ALL=C sort
-        find ./usr ./etc ./opt ./var/lib -name rpm -prune -o -path ./var/lib/dpkg -prune -o -path ./var/lib/apt -prune \
-            -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+            -o -path ./packages \) -prune -o -type f -printf '%y %m %u:%g %p %s\n' -o -printf '%y %m %u:%g %p %l\n' |
+            LC_ALL=C sort
+        find ./usr \( -path ./usr/bin -o -path ./usr/share/man/man8 \) -prune -o -type f -printf '%p %T@\n' | LC_ALL=C sort
+        find ./usr/bin ./usr/share/man/man8 ./etc -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
         chroot . dpkg-divert --list | LC_ALL=C sort
     ) >"$work/$1.picture"
 }
