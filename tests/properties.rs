@@ -2,7 +2,7 @@
 //! command line, files and device.
 #![allow(clippy::unwrap_used)]
 
-#[path = "fuzz/checks.rs"]
+#[path = "common/checks.rs"]
 mod checks;
 
 use std::ffi::OsString;

@@ -2,7 +2,7 @@
 //! does its work answers.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/checks.rs"]
 mod checks;
 
 use std::ffi::OsString;

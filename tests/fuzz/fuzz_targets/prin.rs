@@ -2,7 +2,7 @@
 //! says which one, and how it is shown; the rest is the parameter data.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/checks.rs"]
 mod checks;
 
 use libfuzzer_sys::fuzz_target;

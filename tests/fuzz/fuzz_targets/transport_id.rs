@@ -1,7 +1,7 @@
 //! TransportIDs as they come from a device, and as text and back.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/checks.rs"]
 mod checks;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! TransportIDs as text: an argument, or the lines of a file.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/checks.rs"]
 mod checks;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! Whole runs: words that mean something and others, and a device that answers anything.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/checks.rs"]
 mod checks;
 
 use std::ffi::OsString;
