@@ -13,9 +13,11 @@ use thiserror::Error;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
+pub use os_error::os_error_text;
 
 mod ioctl;
 pub mod nvme;
+mod os_error;
 pub mod own_ports;
 pub mod sgio;
 pub mod trace;
@@ -349,17 +351,6 @@ pub trait Open {
     /// # Errors
     /// What the operating system says when it cannot be opened.
     fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>>;
-}
-
-/// The operating system's words for `error`, without the number that the standard library adds.
-#[must_use]
-pub fn os_error_text(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(number) = error.raw_os_error() {
-        let suffix = format!(" (os error {number})");
-        text.truncate(text.strip_suffix(&suffix).unwrap_or(&text).len());
-    }
-    text
 }
 
 #[cfg(test)]
