@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes in the block. It costs address space; only what is used becomes memory.
-const SIZE: usize = 512 * 1024;
+const SIZE: usize = 4 * 1024 * 1024;
 /// No piece has to start at a multiple of more bytes than the block does.
 const ALIGNMENT: usize = 4096;
 

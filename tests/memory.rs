@@ -122,6 +122,6 @@ fn threads_get_pieces_of_their_own() {
 
 #[test]
 fn what_is_larger_than_the_block_comes_from_the_system() {
-    let piece = Piece::new(3 << 20, 4096, 7).resized(4 << 20);
+    let piece = Piece::new(5 << 20, 4096, 7).resized(6 << 20);
     piece.resized(1000).free();
 }

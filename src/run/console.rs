@@ -90,7 +90,7 @@ impl<'a> Console<'a> {
     /// Writes whole lines to standard error. On a terminal no control character of what a person
     /// or a file named gets through.
     pub(super) fn err(&self, text: &[u8]) {
-        if !(self.stderr_is_terminal)() {
+        if text.is_empty() || !(self.stderr_is_terminal)() {
             return self.err_as_is(text);
         }
         self.err_as_is(visible(&String::from_utf8_lossy(text)).as_bytes());
@@ -98,7 +98,7 @@ impl<'a> Console<'a> {
 
     /// The same for lines with text from a device in them.
     pub(super) fn err_from_device(&self, text: &[u8]) {
-        if !(self.stderr_is_terminal)() {
+        if text.is_empty() || !(self.stderr_is_terminal)() {
             return self.err_as_is(text);
         }
         for line in text.split_inclusive(|&byte| byte == b'\n') {

@@ -23,13 +23,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A program that loops is stopped after this time.
-const TIME_LIMIT: Duration = Duration::from_millis(2000);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_millis(2000);
 /// A program that writes without end is stopped after this many bytes.
 const OUTPUT_LIMIT: usize = 1 << 20;
 /// What every command is said to have taken, in milliseconds.
 const DURATION: u32 = 7;
 
-const SG_IO: u32 = 0x2285;
+pub(crate) const SG_IO: u32 = 0x2285;
 const SG_GET_VERSION_NUM: u32 = 0x2282;
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 
@@ -109,8 +109,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl Double {
-    /// Starts the threads; programs run in a new directory of this name.
-    pub(crate) fn new(directory: PathBuf) -> io::Result<Double> {
+    /// Starts the threads; programs run in a new directory of this name, each no longer than `limit`.
+    pub(crate) fn new(directory: PathBuf, limit: Duration) -> io::Result<Double> {
         let state = Arc::new(Mutex::new(State::default()));
         let (job_sender, jobs) = channel::<(Program, Case, Stdio)>();
         let (outcome_sender, outcomes) = channel();
@@ -125,7 +125,14 @@ impl Double {
                 return;
             }
             for (program, case, stdin) in jobs {
-                let outcome = run(&program, case, stdin, &runner_directory, &runner_state);
+                let outcome = run(
+                    &program,
+                    case,
+                    stdin,
+                    &runner_directory,
+                    limit,
+                    &runner_state,
+                );
                 if outcome_sender.send(outcome).is_err() {
                     return;
                 }
@@ -201,6 +208,7 @@ fn run(
     case: Case,
     stdin: Stdio,
     directory: &Path,
+    limit: Duration,
     state: &Mutex<State>,
 ) -> io::Result<Outcome> {
     let mut command = program.command(&case.program);
@@ -219,7 +227,7 @@ fn run(
     };
 
     let mut child = command.spawn()?;
-    let collected = collect(&mut child);
+    let collected = collect(&mut child, limit);
     // A child that is gone, or about to be, is not harmed by this.
     if !matches!(collected, Ok((_, _, true))) {
         let _ = child.kill();
@@ -242,8 +250,8 @@ fn run(
 
 /// Reads both streams to their ends and waits for the child. The last value
 /// is false if it had to be given up.
-fn collect(child: &mut Child) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
-    let deadline = Instant::now() + TIME_LIMIT;
+fn collect(child: &mut Child, limit: Duration) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
+    let deadline = Instant::now() + limit;
     let missing = || io::Error::other("no pipe");
     let mut stdout = child.stdout.take().ok_or_else(missing)?;
     let mut stderr = child.stderr.take().ok_or_else(missing)?;
@@ -291,25 +299,46 @@ fn collect(child: &mut Child) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
     Ok((out, err, true))
 }
 
+// Instructions of a filter, offsets in struct seccomp_data (low halves of the 64-bit arguments), system calls, results.
+const LOAD: u16 = 0x20;
+const EQUAL: u16 = 0x15;
+const ANY_BIT: u16 = 0x45;
+const RETURN: u16 = 0x06;
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+const ARGUMENT_1: u32 = 24;
+const ARGUMENT_2: u32 = 32;
+const IOCTL: u32 = 16;
+const OPEN: u32 = 2;
+const OPENAT: u32 = 257;
+const NONBLOCK: u32 = 0o4000;
+const NOTIFY: u32 = 0x7fc0_0000;
+const ERRNO: u32 = 0x0005_0000;
+const ALLOW: u32 = 0x7fff_0000;
+
+const fn step(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
+/// From now on `ioctl(SG_IO)` does nothing and succeeds, in this thread and all it starts: every answer is what the
+/// caller's buffers held. Nobody is asked, so it costs next to nothing.
+pub(crate) fn answer_nothing() -> io::Result<()> {
+    let mut program = [
+        step(LOAD, ARCH, 0, 0),
+        step(EQUAL, AUDIT_ARCH_X86_64, 0, 5),
+        step(LOAD, NUMBER, 0, 0),
+        step(EQUAL, IOCTL, 0, 3),
+        step(LOAD, ARGUMENT_1, 0, 0),
+        step(EQUAL, SG_IO, 0, 1),
+        // Errno 0 is success.
+        step(RETURN, ERRNO, 0, 0),
+        step(RETURN, ALLOW, 0, 0),
+    ];
+    install(&mut program, 0).map(|_| ())
+}
+
 /// Makes this thread, and all it starts, ask before the system calls of interest.
 fn install_filter() -> io::Result<OwnedFd> {
-    const LOAD: u16 = 0x20;
-    const EQUAL: u16 = 0x15;
-    const ANY_BIT: u16 = 0x45;
-    const RETURN: u16 = 0x06;
-    // Offsets in struct seccomp_data (low halves of the 64-bit arguments).
-    const NUMBER: u32 = 0;
-    const ARCH: u32 = 4;
-    const ARGUMENT_1: u32 = 24;
-    const ARGUMENT_2: u32 = 32;
-    const IOCTL: u32 = 16;
-    const OPEN: u32 = 2;
-    const OPENAT: u32 = 257;
-    const NONBLOCK: u32 = 0o4000;
-    const NOTIFY: u32 = 0x7fc0_0000;
-    const ALLOW: u32 = 0x7fff_0000;
-
-    let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
     let mut program = [
         step(LOAD, ARCH, 0, 0),
         step(EQUAL, AUDIT_ARCH_X86_64, 0, 11),
@@ -327,6 +356,14 @@ fn install_filter() -> io::Result<OwnedFd> {
         step(RETURN, ALLOW, 0, 0),
         step(RETURN, NOTIFY, 0, 0),
     ];
+    let descriptor = install(&mut program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    let descriptor = RawFd::try_from(descriptor).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Installs a filter; the result is what the system call gave.
+fn install(program: &mut [libc::sock_filter], flags: libc::c_ulong) -> io::Result<libc::c_long> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let filter = libc::sock_fprog {
         len: length,
@@ -338,20 +375,18 @@ fn install_filter() -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: `filter` and the instructions it points at outlive the call.
-    let descriptor = unsafe {
+    let result = unsafe {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            flags,
             &raw const filter,
         )
     };
-    if descriptor < 0 {
+    if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    let descriptor = RawFd::try_from(descriptor).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made this descriptor and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    Ok(result)
 }
 
 // ioctl numbers of the listener: '!' with sizes 80, 24 and 8.

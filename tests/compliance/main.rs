@@ -166,7 +166,7 @@ fn work_directory(number: usize) -> PathBuf {
 /// Writes the original's outcomes into the recorded files.
 fn record(arguments: &Arguments) -> io::Result<bool> {
     let original = arguments.original()?;
-    let double = Double::new(work_directory(0))?;
+    let double = Double::new(work_directory(0), double::TIME_LIMIT)?;
     let mut total = 0;
     for path in recorded_files()? {
         let mut text = String::new();
@@ -279,7 +279,7 @@ fn check(arguments: &Arguments) -> io::Result<bool> {
     let tally = Mutex::new(Tally::default());
     let started = std::time::Instant::now();
     let work = |number: usize| -> io::Result<()> {
-        let double = Double::new(work_directory(number))?;
+        let double = Double::new(work_directory(number), double::TIME_LIMIT)?;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let made;
