@@ -49,6 +49,19 @@ pub fn answer(data: &ParameterData, verbosity: u8, shown: DeviceText) -> Vec<u8>
     }
 }
 
+/// Puts `number` as `{:#x}` does, for lists of thousands in a quarter of the instructions.
+fn put_hex(out: &mut Vec<u8>, number: u64) {
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    out.extend_from_slice(b"0x");
+    out.extend((0..digits).rev().map(|place| {
+        let [digit, ..] = (number >> (4 * place) & 0xf).to_le_bytes();
+        match digit {
+            0..=9 => b'0' + digit,
+            _ => b'a' - 10 + digit,
+        }
+    }));
+}
+
 fn keys(data: &ReadKeys) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + 24 * data.keys.len());
     put!(out, "  PR generation={:#x}, ", data.generation);
@@ -64,7 +77,9 @@ fn keys(data: &ReadKeys) -> Vec<u8> {
         }
     }
     for key in &data.keys {
-        put!(out, "    {key}\n");
+        out.extend_from_slice(b"    ");
+        put_hex(&mut out, key.0);
+        out.push(b'\n');
     }
     out
 }
@@ -201,6 +216,26 @@ mod tests {
 
     fn text(out: Vec<u8>) -> String {
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn numbers_are_put_as_they_are_formatted() {
+        let mut numbers = vec![0, u64::MAX];
+        for place in 0..16 {
+            let one = 1 << (4 * place);
+            numbers.extend([
+                one,
+                9 * one,
+                10 * one,
+                15 * one,
+                0x0123_4567_89ab_cdef / one,
+            ]);
+        }
+        for number in numbers {
+            let mut out = Vec::new();
+            put_hex(&mut out, number);
+            assert_eq!(text(out), format!("{number:#x}"));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The ioctls of Linux that carry commands: the only unsafe code of the program.
+//! The ioctls of Linux that carry commands: the only unsafe code of the library.
 //!
 //! `SgIoHdr` is `struct sg_io_hdr` of `<scsi/sg.h>`, which block and sg nodes take; `SgIoV4` is
 //! `struct sg_io_v4` of `<linux/bsg.h>`, which bsg nodes take; `PassthruCmd` is

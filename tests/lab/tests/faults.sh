@@ -145,10 +145,10 @@ test_descriptors() {
         '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 2147483678, only 56 bytes came' \
         "00000030 $fixed 7fffffff $sas"
     descriptors 'second descriptor cut' \
-        '2 at byte 56 does not fit the list: ADDITIONAL DESCRIPTOR LENGTH takes bytes 68 to 71, only 71 bytes came' \
+        '2 at byte 56 does not fit the list: ADDITIONAL DESCRIPTOR LENGTH takes bytes 76 to 79, only 79 bytes came' \
         "00000047 $fixed 00000018 $sas $fixed 00000018"
     descriptors 'second descriptor overruns' \
-        '2 at byte 56 does not fit the list: TRANSPORTID takes bytes 72 to 96, only 96 bytes came' \
+        '2 at byte 56 does not fit the list: TRANSPORTID takes bytes 80 to 104, only 104 bytes came' \
         "00000060 $fixed 00000018 $sas $fixed 00000019 $sas"
     descriptors 'iSCSI name longer than its descriptor' \
         '1 at byte 8 does not fit the list: no TransportID is whole in its 24 bytes' \
