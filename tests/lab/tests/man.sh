@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
 # The man page's examples, run as they stand.
 
-# The lines between .EX and .EE, as a reader sees them.
+# The lines between .EX and .EE in the section EXAMPLES, as a reader sees them.
 examples() {
-    sed -n '/^\.EX$/,/^\.EE$/{/^\.E[XE]$/!{s/\\-/-/g;p}}' "$lab/../../man/sg_persist.8"
+    sed -n '/^\.SH EXAMPLES$/,/^\.SH DIFFERENCES$/{/^\.EX$/,/^\.EE$/{/^\.E[XE]$/!{s/\\-/-/g;p}}}' "$lab/../../man/sg_persist.8"
 }
 
 # at NODE COMMAND: runs it where the node's disk is /dev/sda, as on two machines.
