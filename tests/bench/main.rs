@@ -37,7 +37,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use trace::{Counted, Figures};
+use trace::{Counted, FILE, Figures};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -235,6 +235,19 @@ impl Line {
                 .checked_sub(1)
                 .is_none_or(|last| text.contains(&format!("{:x}", key(last))))
     }
+
+    /// The original has room for some data only. Anything else that is not whole is an error.
+    fn cannot<T>(&self, root: &Root, outcome: &Outcome) -> io::Result<Option<T>> {
+        if !root.ours && self.items() > 2 {
+            return Ok(None);
+        }
+        Err(io::Error::other(format!(
+            "{} {}: not the answer that was to come\n{}",
+            root.name,
+            self.name(),
+            case::format_outcome(outcome)
+        )))
+    }
 }
 
 /// Runs programs on the scripted device.
@@ -261,18 +274,14 @@ impl Bench {
         let case = line.case(&["trace", counted.word(), &figures, &folder]);
         let outcome = self.double.run(&bench, &case)?;
         if !line.is_whole(&outcome) {
-            return if root.ours || line.items() < 3 {
-                Err(unexpected(root, line, &outcome))
-            } else {
-                Ok(None)
-            };
+            return line.cannot(root, &outcome);
         }
         Figures::parse(&fs::read_to_string(&self.figures)?).map(Some)
     }
 
-    /// System calls, faults and memory, of several runs: the fewest calls, for a second thread may or may not have begun
-    /// when the first one ends; the most writes; the medians of the others, which the kernel counts roughly.
-    pub(crate) fn calls(&self, root: &Root, line: &Line) -> io::Result<Option<Figures>> {
+    /// System calls, faults and memory, of several runs: the most calls and writes; the medians of the others, which the
+    /// kernel counts roughly. Besides, the fewest calls: with a second thread they are not the same each time.
+    pub(crate) fn calls(&self, root: &Root, line: &Line) -> io::Result<Option<(Figures, u64)>> {
         let mut runs = Vec::new();
         for _ in 0..RUNS {
             match self.trace(root, line, Counted::Calls)? {
@@ -285,35 +294,41 @@ impl Bench {
             values.sort_unstable();
             values
         };
-        Ok(Some(Figures {
+        let calls = sorted(|run| run.calls);
+        let figures = Figures {
             instructions: 0,
-            calls: sorted(|run| run.calls)[0],
+            calls: calls[RUNS - 1],
             writes: sorted(|run| run.writes)[RUNS - 1],
             faults: sorted(|run| run.faults)[RUNS / 2],
             memory: sorted(|run| run.memory)[RUNS / 2],
-        }))
+        };
+        Ok(Some((figures, calls[0])))
     }
 
-    /// User instructions on the processor that valgrind emulates: the same on all machines, as far as the C library is.
-    pub(crate) fn emulated(&self, root: &Root, line: &Line) -> io::Result<u64> {
-        let file = root.folder.join("usr/bin/sg_persist");
+    /// User instructions on the processor that valgrind emulates, which is the same on all machines; nothing where the
+    /// program cannot answer whole. What is linked dynamically is started by its own loader and gets a library of
+    /// valgrind's: its counts are for comparison with each other alone.
+    pub(crate) fn emulated(&self, root: &Root, line: &Line) -> io::Result<Option<u64>> {
+        let below = |path| root.folder.join(path).display().to_string();
+        let file = below(FILE.trim_start_matches('/'));
         let figures = format!("--callgrind-out-file={}", self.figures.display());
-        let case = line.case(&[
-            "--quiet",
-            "--tool=callgrind",
-            &figures,
-            &file.display().to_string(),
-        ]);
-        let outcome = self
-            .double
-            .run(&Program::Plain("/usr/bin/valgrind".into()), &case)?;
+        let libraries = below("usr/lib/x86_64-linux-gnu");
+        let loader = format!("{libraries}/ld-linux-x86-64.so.2");
+        let mut words = vec!["--quiet", "--tool=callgrind", &figures];
+        if !root.ours {
+            words.extend([&*loader, "--library-path", &libraries]);
+        }
+        words.push(&file);
+        let case = line.case(&words);
+        let valgrind = Program::Plain("/usr/bin/valgrind".into());
+        let outcome = self.double.run(&valgrind, &case)?;
         if !line.is_whole(&outcome) {
-            return Err(unexpected(root, line, &outcome));
+            return line.cannot(root, &outcome);
         }
         let text = fs::read_to_string(&self.figures)?;
         text.lines()
-            .filter_map(|line| line.strip_prefix("totals: ")?.parse().ok())
-            .next()
+            .find_map(|line| line.strip_prefix("totals: ")?.parse().ok())
+            .map(Some)
             .ok_or_else(|| io::Error::other("callgrind's file has no totals"))
     }
 }
@@ -322,15 +337,6 @@ impl Drop for Bench {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.figures);
     }
-}
-
-fn unexpected(root: &Root, line: &Line, outcome: &Outcome) -> io::Error {
-    io::Error::other(format!(
-        "{} {}: not the answer that was to come\n{}",
-        root.name,
-        line.name(),
-        case::format_outcome(outcome)
-    ))
 }
 
 /// The first two lines of a table.
@@ -357,7 +363,7 @@ fn tables(roots: &[Root], out: &mut dyn Write) -> io::Result<bool> {
             ("most memory resident, KiB", Vec::new()),
         ];
         for root in roots {
-            let calls = bench.calls(root, line)?.unwrap_or_default();
+            let (calls, _) = bench.calls(root, line)?.unwrap_or_default();
             let steps = bench
                 .trace(root, line, Counted::Instructions)?
                 .unwrap_or_default();
@@ -379,42 +385,31 @@ fn tables(roots: &[Root], out: &mut dyn Write) -> io::Result<bool> {
     writeln!(out)?;
     head(
         out,
-        "instructions in user mode",
+        "instructions in user mode for each one more",
         roots.iter().map(|root| root.name),
     )?;
-    // Those of the line before, for what one more key or initiator costs.
-    let mut before: Vec<Option<u64>> = Vec::new();
-    let mut fewer = 0;
-    for line in &GROWTH {
-        let mut counts = Vec::new();
-        for root in roots {
-            let found = bench.trace(root, line, Counted::Instructions)?;
-            counts.push(found.map(|figures| figures.instructions));
+    for pair in GROWTH.windows(2) {
+        let [few, many] = pair else { continue };
+        if few.line != many.line {
+            continue;
         }
-        let cells = counts
-            .iter()
-            .map(|count| count.map_or("cannot".to_owned(), grouped));
+        let more = u64::from(many.items() - few.items());
+        let bytes = u64::try_from(many.data().len() - few.data().len()).unwrap_or_default() / more;
+        let mut row = Vec::new();
+        for root in roots {
+            let few = bench.emulated(root, few)?;
+            let many = bench.emulated(root, many)?;
+            row.push(few.zip(many).map_or("cannot".to_owned(), |(few, many)| {
+                grouped(many.saturating_sub(few) / more)
+            }));
+        }
+        let (few, row) = (few.items(), row.join(" | "));
         writeln!(
             out,
-            "| `{}` | {} |",
-            line.name().replace(", ", "`, "),
-            cells.collect::<Vec<_>>().join(" | ")
+            "| `{}`, {few} to {} ({bytes} bytes each) | {row} |",
+            many.line,
+            many.items()
         )?;
-        if line.items() > fewer && fewer > 0 {
-            let more = u64::from(line.items() - fewer);
-            let cells = counts.iter().zip(&before).map(|(&now, &then)| {
-                now.zip(then).map_or(String::new(), |(now, then)| {
-                    grouped(now.saturating_sub(then) / more)
-                })
-            });
-            writeln!(
-                out,
-                "| for each one more | {} |",
-                cells.collect::<Vec<_>>().join(" | ")
-            )?;
-        }
-        fewer = line.items();
-        before = counts;
     }
     Ok(true)
 }

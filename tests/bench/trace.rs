@@ -23,7 +23,8 @@ pub(crate) const FILE: &str = "/usr/bin/sg_persist";
 pub(crate) struct Figures {
     /// In user mode; an iteration of a repeated string instruction is one.
     pub(crate) instructions: u64,
-    /// All system calls, `execve` and `exit_group` included.
+    /// System calls, `execve` and `exit_group` included. Those of the first thread: how far another one comes before the
+    /// end, is a matter of the moment.
     pub(crate) calls: u64,
     /// Writes to standard output.
     pub(crate) writes: u64,
@@ -134,7 +135,7 @@ fn follow(leader: Pid, counted: Counted) -> io::Result<(Figures, u8)> {
             WaitStatus::PtraceSyscall(pid) => {
                 if !inside.remove(&pid) {
                     inside.insert(pid);
-                    figures.calls += 1;
+                    figures.calls += u64::from(pid == leader);
                     figures.writes += u64::from(is_output(pid)?);
                 }
                 go_on(pid, None)?;
