@@ -5,6 +5,11 @@ install_sg3() {
     inside sh -c 'dpkg --install /var/cache/apt/archives/libsgutils2-*.deb /var/cache/apt/archives/sg3-utils_*.deb'
 }
 
+# Its library has the version in its name.
+purge_sg3() {
+    inside dpkg --purge sg3-utils "$(dpkg-deb --field "$root"/var/cache/apt/archives/libsgutils2-*.deb Package)"
+}
+
 # An update of sg3-utils, whose sg_persist is another one.
 newer_sg3() {
     local tree=$root/packages/sg3
@@ -131,7 +136,7 @@ test_before_sg3_utils() {
     picture nothing
     install_sg3
     picture before
-    inside dpkg --purge sg3-utils libsgutils2-1.46-2
+    purge_sg3
     picture after
     same_picture nothing after
     install_ours "$deb"
@@ -143,7 +148,7 @@ test_before_sg3_utils() {
     # The other one goes first.
     install_ours "$deb"
     both
-    inside dpkg --purge sg3-utils libsgutils2-1.46-2
+    purge_sg3
     ours /usr/bin/sg_persist
     works sg_persist
     inside dpkg --purge sg-persist
