@@ -994,13 +994,18 @@ mod failing {
         }
     }
 
+    /// CLEAR whose NVMe command ends with this error of the kernel.
+    fn clear_that_the_kernel_ends_with(errno: i32) -> Ran {
+        let command = (Queue::Io, 0x15, 3, 1, 0);
+        Scripted::new()
+            .able()
+            .step(command, "0a00000000000000", Err(errno))
+            .runs("-o -C -K a")
+    }
+
     #[test]
     fn a_command_that_was_given_up_has_no_known_outcome() {
-        let command = (Queue::Io, 0x15, 3, 1, 0);
-        let ran = Scripted::new()
-            .able()
-            .step(command, "0a00000000000000", Err(libc::EINTR))
-            .runs("-o -C -K a");
+        let ran = clear_that_the_kernel_ends_with(libc::EINTR);
         ran.is(
             35,
             "",
@@ -1016,11 +1021,7 @@ sg_persist failed: Transport error
 
     #[test]
     fn who_may_not_is_told_what_would_help() {
-        let command = (Queue::Io, 0x15, 3, 1, 0);
-        let ran = Scripted::new()
-            .able()
-            .step(command, "0a00000000000000", Err(libc::EACCES))
-            .runs("-o -C -K a");
+        let ran = clear_that_the_kernel_ends_with(libc::EACCES);
         ran.is(
             63,
             "",

@@ -13,7 +13,7 @@ use super::number::{self, NotANumber};
 use super::options::Opt;
 use super::transport_ids::{self, Input};
 use crate::pr::prout::{PersistentReserveOut, TransportIds};
-use crate::pr::{ReservationKey, ReservationType, Scope, prin, prout};
+use crate::pr::{DEFAULT_TIMEOUT, ReservationKey, ReservationType, Scope, prin, prout};
 
 /// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes: the one that
 /// is used without them.
@@ -443,7 +443,7 @@ fn request(
         hex: values.hex,
         inquiry: !values.no_inquiry,
         opening,
-        timeout: values.timeout.unwrap_or(crate::pr::DEFAULT_TIMEOUT),
+        timeout: values.timeout.unwrap_or(DEFAULT_TIMEOUT),
         transport_ids: values.transport_ids,
         parameters_given: values.parameters_given,
         ua_retries,

@@ -118,16 +118,9 @@ impl Register {
             PersistThroughPowerLoss::Deactivate => 0b10,
             PersistThroughPowerLoss::Activate => 0b11,
         };
-        let command = Command {
-            name: "Reservation Register",
-            queue: Queue::Io,
-            opcode: 0x0d,
-            nsid,
-            cdw10: action | u32::from(self.ignore_existing_key) << 3 | persist << 30,
-            cdw11: 0,
-            data_length: 16,
-        };
-        (command, keys(&[self.current_key, self.new_key]))
+        let cdw10 = action | u32::from(self.ignore_existing_key) << 3 | persist << 30;
+        let keys = [self.current_key, self.new_key];
+        change("Reservation Register", 0x0d, nsid, cdw10, &keys)
     }
 }
 
@@ -167,16 +160,9 @@ impl Acquire {
             AcquireAction::Preempt => 1,
             AcquireAction::PreemptAndAbort => 2,
         };
-        let command = Command {
-            name: "Reservation Acquire",
-            queue: Queue::Io,
-            opcode: 0x11,
-            nsid,
-            cdw10: action | u32::from(self.reservation_type.code()) << 8,
-            cdw11: 0,
-            data_length: 16,
-        };
-        (command, keys(&[self.current_key, self.preempt_key]))
+        let cdw10 = action | u32::from(self.reservation_type.code()) << 8;
+        let keys = [self.current_key, self.preempt_key];
+        change("Reservation Acquire", 0x11, nsid, cdw10, &keys)
     }
 }
 
@@ -203,24 +189,34 @@ impl Release {
     /// The command about the namespace `nsid`, and its data.
     #[must_use]
     pub fn emit(&self, nsid: u32) -> (Command, Vec<u8>) {
-        let command = Command {
-            name: "Reservation Release",
-            queue: Queue::Io,
-            opcode: 0x15,
-            nsid,
-            cdw10: match self.action {
-                ReleaseAction::Release(held) => u32::from(held.code()) << 8,
-                ReleaseAction::Clear => 1,
-            },
-            cdw11: 0,
-            data_length: 8,
+        let cdw10 = match self.action {
+            ReleaseAction::Release(held) => u32::from(held.code()) << 8,
+            ReleaseAction::Clear => 1,
         };
-        (command, keys(&[self.current_key]))
+        let keys = [self.current_key];
+        change("Reservation Release", 0x15, nsid, cdw10, &keys)
     }
 }
 
-fn keys(keys: &[ReservationKey]) -> Vec<u8> {
-    keys.iter().flat_map(|key| key.0.to_le_bytes()).collect()
+/// One of the three commands that change something. Its data is the keys, and as long as they are.
+fn change(
+    name: &'static str,
+    opcode: u8,
+    nsid: u32,
+    cdw10: u32,
+    keys: &[ReservationKey],
+) -> (Command, Vec<u8>) {
+    let data: Vec<u8> = keys.iter().flat_map(|key| key.0.to_le_bytes()).collect();
+    let command = Command {
+        name,
+        queue: Queue::Io,
+        opcode,
+        nsid,
+        cdw10,
+        cdw11: 0,
+        data_length: data.len(),
+    };
+    (command, data)
 }
 
 /// The two forms of a reservation report.
