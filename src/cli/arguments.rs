@@ -69,7 +69,16 @@ impl Arguments {
     }
 
     fn try_parse(words: &[OsString], options_first: bool) -> Option<Self> {
-        let matches = command(options_first)
+        Self::try_parse_with(possible(words), words, options_first)
+    }
+
+    /// Takes `words` apart where clap knows these options.
+    fn try_parse_with(
+        options: impl Iterator<Item = Opt>,
+        words: &[OsString],
+        options_first: bool,
+    ) -> Option<Self> {
+        let matches = command(options, options_first)
             .try_get_matches_from(words.iter().map(|word| guard_equals_signs(word)))
             .ok()?;
         let mut found: Vec<(usize, Occurrence)> = Vec::new();
@@ -105,14 +114,47 @@ fn id(option: Opt) -> &'static str {
     option.long_names().next().unwrap_or_default()
 }
 
-/// The options as clap knows them.
-fn command(options_first: bool) -> Command {
+/// The options that `words` may mean: those of which one holds the letter, or a name or the
+/// beginning of one.
+///
+/// clap is told of these alone, for an option takes it far longer to set up than to find. What the
+/// words mean does not depend on the others: a word that could mean one of them would have it here.
+fn possible(words: &[OsString]) -> impl Iterator<Item = Opt> {
+    let mut letters = [false; 128];
+    let mut names = Vec::new();
+    for word in words {
+        match word.as_bytes() {
+            b"--" => {}
+            [b'-', b'-', name @ ..] => names.extend(name.split(|&byte| byte == b'=').next()),
+            [b'-', cluster @ ..] => {
+                for &byte in cluster {
+                    if let Some(letter) = letters.get_mut(usize::from(byte)) {
+                        *letter = true;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let has_letter = move |letter| letters.get(letter as usize) == Some(&true);
+    let has_name = move |option: Opt| {
+        let mut names = names.iter();
+        names.any(|&typed| {
+            let mut long_names = option.long_names();
+            long_names.any(|name| name.as_bytes().starts_with(typed))
+        })
+    };
+    Opt::all().filter(move |&option| option.letter().is_some_and(has_letter) || has_name(option))
+}
+
+/// Some options as clap knows them.
+fn command(options: impl Iterator<Item = Opt>, options_first: bool) -> Command {
     Command::new("sg_persist")
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
         .infer_long_args(true)
-        .args(Opt::all().map(arg))
+        .args(options.map(arg))
         .arg(
             Arg::new(OPERANDS)
                 .num_args(0..)
@@ -163,7 +205,7 @@ pub fn completion(shell: Shell) -> String {
 
 /// The options with what help says of them, and with what kind of value they take.
 fn described() -> Command {
-    let mut command = command(false).no_binary_name(false);
+    let mut command = command(Opt::all(), false).no_binary_name(false);
     for option in Opt::all() {
         let hint = match option {
             Opt::Device => ValueHint::FilePath,
@@ -342,6 +384,66 @@ mod tests {
                 "option '--rep' is ambiguous; possibilities: '--replace-lost' '--report-capabilities' '--report_capabilities'",
             ),
         );
+    }
+
+    #[test]
+    fn the_options_that_cannot_be_meant_make_no_difference() {
+        let mut words: Vec<&str> = "-n -nk -K -K5 -kx -j -j=2 -d/dev/x - -- --= --=5 -T=- -vvv \
+             --n --no_inquiry --re --read-k --param-rk --param-rk=1 --pro 5 --c --d --o --res --t --u --ti --json \
+             --json=4 --rep --foo --foo=-K DEV -\u{e9} --\u{e9} \u{e9} -=x -X--out"
+            .split(' ')
+            .collect();
+        words.extend([
+            "",
+            "-",
+            "--param-sark",
+            "-S",
+            "--preempt",
+            "--verify",
+            "-o",
+            "-?",
+        ]);
+        let mut lines: Vec<Vec<&str>> = vec![vec![]];
+        for &one in &words {
+            lines.push(vec![one]);
+            lines.extend(words.iter().map(|&other| vec![one, other]));
+            lines.push(vec!["-n", "-K", one, "--pro", one, "DEV"]);
+        }
+        for (name, _) in KEPT_ABBREVIATIONS {
+            lines.push(vec![&*format!("--{name}").leak(), "5"]);
+        }
+        for option in Opt::all() {
+            for name in option.long_names() {
+                for end in 1..=name.len() {
+                    lines.push(vec![&*format!("--{}", &name[..end]).leak(), "5"]);
+                }
+            }
+        }
+        for line in lines {
+            let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+            for options_first in [false, true] {
+                assert_eq!(
+                    Arguments::try_parse(&words, options_first),
+                    Arguments::try_parse_with(Opt::all(), &words, options_first),
+                    "{line:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn clap_is_told_of_the_options_that_can_be_meant() {
+        for (line, options) in [
+            ("DEV", ""),
+            ("-nk DEV", "kn"),
+            ("-K -n --out=5 -- ", "Kno"),
+            ("--pre", "AP"),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let mut letters: Vec<char> = possible(&words).filter_map(Opt::letter).collect();
+            letters.sort_unstable();
+            assert_eq!(letters.into_iter().collect::<String>(), options, "{line}");
+        }
     }
 
     #[test]
