@@ -13,19 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes in the block. It costs address space; only what is used becomes memory.
 const SIZE: usize = 4 * 1024 * 1024;
-/// No piece has to start at a multiple of more bytes than the block does.
-const ALIGNMENT: usize = 4096;
 
-/// The block, all zeros at first.
-#[repr(C, align(4096))]
+/// The block, all zeros at first. It starts where other data ends, in a page that is in use already.
+#[repr(C, align(16))]
 struct Block(UnsafeCell<[u8; SIZE]>);
 
 // SAFETY: no reference to the bytes is ever made; each piece of them goes to one owner.
 unsafe impl Sync for Block {}
 
 static BLOCK: Block = Block(UnsafeCell::new([0; SIZE]));
-/// Where in the block the pieces end that have been taken.
-static TAKEN: AtomicUsize = AtomicUsize::new(0);
+/// Where in the block the pieces end that have been taken. The first bytes are nobody's: a number
+/// other than 0 has its place in a page that the kernel has filled already.
+static TAKEN: AtomicUsize = AtomicUsize::new(16);
 
 /// The allocator.
 #[derive(Debug)]
@@ -44,13 +43,11 @@ fn position(pointer: *mut u8) -> Option<usize> {
 
 /// Takes a piece; `None` when it does not fit.
 fn take(layout: Layout) -> Option<*mut u8> {
-    if layout.align() > ALIGNMENT {
-        return None;
-    }
     let mut start = 0;
     TAKEN
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-            start = taken.next_multiple_of(layout.align());
+            let address = first().addr() + taken;
+            start = taken + (address.checked_next_multiple_of(layout.align())? - address);
             start.checked_add(layout.size()).filter(|&end| end <= SIZE)
         })
         .ok()?;
@@ -58,9 +55,8 @@ fn take(layout: Layout) -> Option<*mut u8> {
 }
 
 // SAFETY: pieces of the block do not overlap, for each begins where the one before it ended, or
-// behind; they begin at a multiple of their alignment, for the block begins at one of every
-// alignment that is served from it, and they end within it. All others are the system's, whose
-// contract is this one.
+// behind; they begin at an address that is a multiple of their alignment, and they end within the
+// block. All others are the system's, whose contract is this one.
 unsafe impl GlobalAlloc for OneBlock {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises about `layout` are those that System asks for.
