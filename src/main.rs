@@ -1,10 +1,9 @@
 //! The command `sg_persist`: hands the process's own world to the library.
 #![no_main]
 
-use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 use sg_persist::cli::request::Environment;
@@ -18,6 +17,9 @@ use sg_persist::transport::watch::Watched;
 
 mod memory;
 mod start;
+mod thread;
+
+use start::Stream;
 
 #[global_allocator]
 static MEMORY: memory::OneBlock = memory::OneBlock;
@@ -53,12 +55,15 @@ fn own_ports(device: &Path) -> Vec<TransportId> {
     })
 }
 
-/// A run with this command line, its program's name first, in the process's own world.
-fn run_here(argv: &[OsString]) -> ExitStatus {
-    let variable = |name| env::var_os(name);
+/// A run with this command line, its program's name first, and these environment variables, in the
+/// process's own world.
+fn run_here(
+    argv: &[OsString],
+    variable: &dyn Fn(&str) -> Option<&'static OsStr>,
+    stdout: Stream,
+    stderr: Stream,
+) -> ExitStatus {
     let is_set = |name| variable(name).is_some();
-    let stdout = io::stdout();
-    let stderr = io::stderr();
     // A line that cannot be taken back is not for passing news.
     let takes_lines_back = variable("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
     let shows_progress = takes_lines_back && stderr.is_terminal();
@@ -69,15 +74,15 @@ fn run_here(argv: &[OsString]) -> ExitStatus {
             in_readonly: is_set("SG_PERSIST_IN_RDONLY"),
             show_invocation: is_set("SG3_UTILS_INVOCATION"),
             no_color: variable("NO_COLOR").is_some_and(|value| !value.is_empty()),
-            ua_retries: variable("SG_PERSIST_UA_RETRIES"),
+            ua_retries: variable("SG_PERSIST_UA_RETRIES").map(OsStr::to_owned),
         },
         input: &mut Files,
         output: &mut Files,
         own_ports: &own_ports,
-        devices: &Watched::new(Kernel, shows_progress),
-        stdout: &mut stdout.lock(),
+        devices: &Watched::new(Kernel, shows_progress, thread::start),
+        stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),
-        stderr: &mut stderr.lock(),
+        stderr: &mut { stderr },
         stderr_is_terminal: &|| stderr.is_terminal(),
     })
 }

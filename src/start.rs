@@ -7,49 +7,83 @@
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::fs::OpenOptions;
-use std::io;
-use std::os::fd::{AsFd, IntoRawFd};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::write;
 
-/// The C library calls this with the words of the command line and a null pointer behind them, and
-/// ends the process with the status that comes back.
+/// The C library calls this with the words of the command line and the variables of the environment,
+/// each with a null pointer behind them.
 #[unsafe(no_mangle)]
-extern "C" fn main(_argc: c_int, argv: *const *const c_char) -> c_int {
+extern "C" fn main(_argc: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
+    let words: Vec<OsString> = strings(argv).map(OsStr::to_owned).collect();
+    // Nobody changes a variable: the lock that the standard library has for them is not needed.
+    let variable = |name: &str| {
+        strings(envp).find_map(|variable| {
+            let value = variable.as_bytes().strip_prefix(name.as_bytes())?;
+            Some(OsStr::from_bytes(value.strip_prefix(b"=")?))
+        })
+    };
     let status = match open_standard_streams() {
-        Ok(()) => super::run_here(&words(argv)),
+        Ok([_, stdout, stderr]) => super::run_here(&words, &variable, stdout, stderr),
         Err(error) => (&error).into(),
     };
-    status.code().into()
+    // Nothing waits in a buffer of the C library, and nothing is to be called at the end.
+    // SAFETY: it ends the process, and takes any number.
+    unsafe { libc::_exit(status.code().into()) }
 }
 
-/// The words of the command line.
-fn words(argv: *const *const c_char) -> Vec<OsString> {
-    let mut words = Vec::new();
-    for index in 0.. {
-        let place = argv.wrapping_add(index);
-        // SAFETY: `argv` is C's array of pointers to strings; nothing behind the null pointer at
+/// The strings that an array of `main` points to.
+fn strings(array: *const *const c_char) -> impl Iterator<Item = &'static OsStr> {
+    (0..).map_while(move |index| {
+        let place = array.wrapping_add(index);
+        // SAFETY: `array` is C's array of pointers to strings; nothing behind the null pointer at
         // its end is read.
-        let word = unsafe { *place };
-        if word.is_null() {
-            break;
+        let string = unsafe { *place };
+        if string.is_null() {
+            return None;
         }
-        // SAFETY: it points to a string that ends with NUL, and that nobody changes.
-        let word = unsafe { CStr::from_ptr(word) };
-        words.push(OsStr::from_bytes(word.to_bytes()).to_owned());
-    }
-    words
+        // SAFETY: it points to a string that ends with NUL, that nobody changes, and that is there
+        // until the process ends.
+        let string = unsafe { CStr::from_ptr(string) };
+        Some(OsStr::from_bytes(string.to_bytes()))
+    })
 }
 
-/// Opens /dev/null in the place of each standard stream that is closed: otherwise the device would
-/// be opened there, and written what is meant for people.
-fn open_standard_streams() -> io::Result<()> {
-    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let mut streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]
-        .map(|stream| PollFd::new(stream, PollFlags::empty()));
-    poll(&mut streams, PollTimeout::ZERO)?;
-    for stream in streams {
+/// A standard stream, without the buffer and the lock that the standard library has for it: what is
+/// written is whole already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stream(BorrowedFd<'static>);
+
+impl Stream {
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.0.is_terminal()
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(write(self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The standard streams. In the place of each that is closed /dev/null is opened: otherwise the
+/// device would be opened there, and written what is meant for people.
+fn open_standard_streams() -> io::Result<[Stream; 3]> {
+    let streams = [0, 1, 2].map(|number: RawFd| {
+        // SAFETY: nothing is done with a stream before it is open, but to ask whether it is; once
+        // it is, nobody closes it.
+        Stream(unsafe { BorrowedFd::borrow_raw(number) })
+    });
+    let mut asked = streams.map(|stream| PollFd::new(stream.0, PollFlags::empty()));
+    poll(&mut asked, PollTimeout::ZERO)?;
+    for stream in asked {
         if stream
             .revents()
             .is_some_and(|events| events.contains(PollFlags::POLLNVAL))
@@ -62,5 +96,5 @@ fn open_standard_streams() -> io::Result<()> {
             let _ = null.into_raw_fd();
         }
     }
-    Ok(())
+    Ok(streams)
 }

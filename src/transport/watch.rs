@@ -10,7 +10,6 @@ use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -28,16 +27,14 @@ const SIGNALS: [Signal; 4] = [
     Signal::SIGTERM,
 ];
 
-/// The signals of [`SIGNALS`] that would end the program. One that it was told to ignore (nohup)
-/// must stay ignored: blocked, it would come out of the signalfd all the same.
-fn deadly() -> io::Result<SigSet> {
-    let status = BufReader::new(File::open("/proc/self/status")?);
-    let ignored = ignored_signals(status).ok_or(io::ErrorKind::InvalidData)?;
-    let is_ignored = |signal: &Signal| ignored >> (*signal as u32 - 1) & 1 == 1;
-    Ok(SIGNALS
-        .into_iter()
-        .filter(|signal| !is_ignored(signal))
-        .collect())
+/// Whether the program was told to ignore `signal` (nohup): that must end nothing, but comes out of
+/// the signalfd like the others, for a signal that is blocked is not ignored. Asked only when one
+/// has come; where there is no answer, it is as good as any other.
+fn is_ignored(signal: Signal) -> bool {
+    let ignored = File::open("/proc/self/status")
+        .ok()
+        .and_then(|status| ignored_signals(BufReader::new(status)));
+    ignored.is_some_and(|ignored| ignored >> (signal as u32 - 1) & 1 == 1)
 }
 
 /// The mask of ignored signals in `/proc/PID/status`, the lowest bit for signal 1.
@@ -47,8 +44,10 @@ fn ignored_signals(status: impl BufRead) -> Option<u64> {
     u64::from_str_radix(line["SigIgn:".len()..].trim(), 16).ok()
 }
 
-/// Bytes of stack for the thread, which does not do more than to put a line together.
-const STACK: usize = 64 * 1024;
+/// Starts a thread that does this. It ends with the process; 64 KiB of stack are enough, for it does
+/// not do more than to put a line together.
+pub type StartThread = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
+
 /// How long a command may take before a person is told.
 const PATIENCE: u16 = 1000;
 
@@ -58,12 +57,18 @@ pub struct Watched<O> {
     inner: O,
     /// Whether standard error is a terminal that can take a line back.
     terminal: bool,
+    start_thread: StartThread,
 }
 
 impl<O> Watched<O> {
-    /// Watches what `inner` opens; `terminal` says whether standard error is one.
-    pub const fn new(inner: O, terminal: bool) -> Self {
-        Self { inner, terminal }
+    /// Watches what `inner` opens; `terminal` says whether standard error is one that can take a
+    /// line back.
+    pub const fn new(inner: O, terminal: bool, start_thread: StartThread) -> Self {
+        Self {
+            inner,
+            terminal,
+            start_thread,
+        }
     }
 }
 
@@ -73,6 +78,7 @@ impl<O: Open> Open for Watched<O> {
             inner: ManuallyDrop::new(self.inner.open(device, access)?),
             device: device.to_owned(),
             terminal: self.terminal,
+            start_thread: self.start_thread,
             state: None,
         }))
     }
@@ -83,7 +89,8 @@ impl<O: Open> Open for Watched<O> {
 struct AtDevice {
     name: &'static str,
     changes: bool,
-    since: Instant,
+    /// When it was sent; only where that can be shown.
+    since: Option<Instant>,
     timeout: Duration,
     /// Whether a line about it stands on the terminal.
     shown: bool,
@@ -101,6 +108,7 @@ struct Watch {
     inner: ManuallyDrop<Box<dyn Transport>>,
     device: PathBuf,
     terminal: bool,
+    start_thread: StartThread,
     state: Option<Arc<Shared>>,
 }
 
@@ -114,7 +122,7 @@ impl Transport for Watch {
         if self.state.is_none() {
             // A machine so short of resources that no thread can start still has its say: the
             // command goes out unwatched.
-            self.state = Shared::watch(&self.device, self.terminal).ok();
+            self.state = Shared::watch(&self.device, self.terminal, self.start_thread).ok();
         }
         let Some(state) = self.state.clone() else {
             return self.inner.execute(command);
@@ -122,7 +130,7 @@ impl Transport for Watch {
         *state.at_device() = Some(AtDevice {
             name: command.cdb.name(),
             changes,
-            since: Instant::now(),
+            since: self.terminal.then(Instant::now),
             timeout: command.timeout,
             shown: false,
         });
@@ -148,22 +156,19 @@ impl Transport for Watch {
 
 impl Shared {
     /// Starts the thread. From then on the signals come to it.
-    fn watch(device: &Path, terminal: bool) -> io::Result<Arc<Self>> {
+    fn watch(device: &Path, terminal: bool, start: StartThread) -> io::Result<Arc<Self>> {
         let shared = Arc::new(Self {
             device: device.to_owned(),
             terminal,
             at_device: Mutex::new(None),
         });
-        let signals = deadly()?;
+        let signals: SigSet = SIGNALS.into_iter().collect();
         let signal_fd = SignalFd::new(&signals)?;
         // The new thread starts with this thread's mask: no moment is left unwatched.
         signals.thread_block()?;
         let for_thread = Arc::clone(&shared);
-        let started = thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(move || for_thread.run(&signal_fd));
-        match started {
-            Ok(_) => Ok(shared),
+        match start(Box::new(move || for_thread.run(&signal_fd))) {
+            Ok(()) => Ok(shared),
             Err(error) => {
                 signals.thread_unblock()?;
                 Err(error)
@@ -204,7 +209,9 @@ impl Shared {
         let Some(command) = at_device.as_mut() else {
             return;
         };
-        let waited = command.since.elapsed();
+        let waited = command
+            .since
+            .map_or(Duration::ZERO, |since| since.elapsed());
         if waited < Duration::from_millis(PATIENCE.into()) {
             return;
         }
@@ -226,6 +233,9 @@ impl Shared {
         let Ok(signal) = Signal::try_from(number) else {
             return;
         };
+        if is_ignored(signal) {
+            return;
+        }
         // Kept to the end: once it is said that the outcome is unknown, the main thread must not go
         // on to tell it.
         let at_device = self.at_device();

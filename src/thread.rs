@@ -1,0 +1,56 @@
+//! A thread that ends with the process.
+//!
+//! The standard library takes memory for it from the kernel in three pieces, and puts down what
+//! joining it and a word on stack overflow would need: more work than a command to a disk is.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// What a thread does.
+type Task = Box<dyn FnOnce() + Send>;
+
+/// Room for a thread's frames and for what the C library keeps of it. There is no guard below it:
+/// the task must not do much.
+#[repr(align(64))]
+struct Stack {
+    _bytes: [MaybeUninit<u8>; 64 * 1024],
+}
+
+/// Starts a thread for `task`, with this thread's signal mask.
+///
+/// # Errors
+/// What the C library says where there can be none; `task` is not run then.
+pub(crate) fn start(task: Task) -> io::Result<()> {
+    let check = |code| match code {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(code)),
+    };
+    let stack = Box::leak(Box::<Stack>::new_uninit());
+    let task = Box::into_raw(Box::new(task));
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: it is written to, and nothing else.
+    check(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+    let lowest = stack.as_mut_ptr().cast();
+    // SAFETY: the attributes are initialised; so many bytes from there on are this thread's alone,
+    // for ever.
+    check(unsafe {
+        libc::pthread_attr_setstack(attributes.as_mut_ptr(), lowest, size_of::<Stack>())
+    })?;
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: the attributes are initialised, `run` takes the pointer that comes with it, and the
+    // task may go to another thread.
+    check(unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, task.cast())
+    })
+}
+
+/// Runs the task behind `task`.
+extern "C" fn run(task: *mut c_void) -> *mut c_void {
+    // SAFETY: `start` made it of such a box, and gave it to this thread alone.
+    let task = unsafe { Box::from_raw(task.cast::<Task>()) };
+    task();
+    ptr::null_mut()
+}

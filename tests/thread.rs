@@ -1,0 +1,64 @@
+//! The program's way to start a thread.
+
+#[path = "../src/thread.rs"]
+mod thread;
+
+use std::fmt::Write;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn threads_do_what_they_are_given() {
+    let (done, results) = mpsc::channel();
+    for number in 0..20 {
+        let done = done.clone();
+        thread::start(Box::new(move || {
+            // What the program's thread does: a line is put together.
+            let mut line = String::new();
+            write!(line, "{number}: {:?}", std::time::Instant::now()).expect("room");
+            done.send((number, line)).expect("somebody listens");
+        }))
+        .expect("a thread");
+    }
+    let mut numbers: Vec<i32> = (0..20)
+        .map(|_| results.recv_timeout(PATIENCE).expect("a result").0)
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_thread_has_the_signal_mask_of_the_one_that_started_it() {
+    let signals: SigSet = [Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
+    signals.thread_block().expect("a mask");
+    let (done, results) = mpsc::channel();
+    thread::start(Box::new(move || {
+        let mask = SigSet::thread_get_mask().expect("a mask");
+        done.send((mask.contains(Signal::SIGHUP), mask.contains(Signal::SIGINT)))
+            .expect("somebody listens");
+    }))
+    .expect("a thread");
+    assert_eq!(results.recv_timeout(PATIENCE), Ok((true, false)));
+}
+
+/// More than putting a line together takes, by far: some 30 KiB of frames.
+#[test]
+fn a_thread_has_room() {
+    fn deep(levels: usize) -> usize {
+        let frame = std::hint::black_box([levels; 128]);
+        match levels {
+            0 => frame.len(),
+            _ => deep(levels - 1) + frame[0] - levels,
+        }
+    }
+    let (done, results) = mpsc::channel();
+    thread::start(Box::new(move || {
+        done.send(deep(24)).expect("somebody listens");
+    }))
+    .expect("a thread");
+    assert_eq!(results.recv_timeout(PATIENCE), Ok(128));
+}
