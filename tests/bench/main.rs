@@ -6,6 +6,7 @@
 //! bench ROOTS check FILE                              exact counts of ours against those of FILE
 //! bench ROOTS record FILE                             writes them down
 //! bench ROOTS tables                                  exact counts of all programs, for people
+//! bench ROOTS order LIBRARY                           src/order.ld; see order.rs
 //! bench ROOTS time DEVICE answers|nothing ROUNDS UNIT times and their ratios, for people
 //! bench trace ...                                     see trace.rs
 //! ```
@@ -27,6 +28,7 @@ mod case;
 mod double;
 
 mod guard;
+mod order;
 mod time;
 mod trace;
 
@@ -51,11 +53,14 @@ fn main() -> ExitCode {
         [roots, "record", file] => {
             Root::all(roots).and_then(|roots| guard::record(&roots, Path::new(file)))
         }
+        [roots, "order", library] => {
+            Root::all(roots).and_then(|roots| order::write(&roots, library, out))
+        }
         [roots, "tables"] => Root::all(roots).and_then(|roots| tables(&roots, out)),
         [roots, "time", ..] => {
             Root::all(roots).and_then(|roots| time::run(&roots, &arguments[2..], out))
         }
-        _ => Err(io::Error::other("ROOTS check|record|tables|time ...")),
+        _ => Err(io::Error::other("ROOTS check|record|tables|order|time ...")),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -309,12 +314,24 @@ impl Bench {
     /// program cannot answer whole. What is linked dynamically is started by its own loader and gets a library of
     /// valgrind's: its counts are for comparison with each other alone.
     pub(crate) fn emulated(&self, root: &Root, line: &Line) -> io::Result<Option<u64>> {
+        let Some(profile) = self.callgrind(root, line)? else {
+            return Ok(None);
+        };
+        profile
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: ")?.parse().ok())
+            .map(Some)
+            .ok_or_else(|| io::Error::other("callgrind's file has no totals"))
+    }
+
+    /// What callgrind writes down of a run.
+    pub(crate) fn callgrind(&self, root: &Root, line: &Line) -> io::Result<Option<String>> {
         let below = |path| root.folder.join(path).display().to_string();
         let file = below(FILE.trim_start_matches('/'));
         let figures = format!("--callgrind-out-file={}", self.figures.display());
         let libraries = below("usr/lib/x86_64-linux-gnu");
         let loader = format!("{libraries}/ld-linux-x86-64.so.2");
-        let mut words = vec!["--quiet", "--tool=callgrind", &figures];
+        let mut words = vec!["--quiet", "--tool=callgrind", "--demangle=no", &figures];
         if !root.ours {
             words.extend([&*loader, "--library-path", &libraries]);
         }
@@ -325,11 +342,7 @@ impl Bench {
         if !line.is_whole(&outcome) {
             return line.cannot(root, &outcome);
         }
-        let text = fs::read_to_string(&self.figures)?;
-        text.lines()
-            .find_map(|line| line.strip_prefix("totals: ")?.parse().ok())
-            .map(Some)
-            .ok_or_else(|| io::Error::other("callgrind's file has no totals"))
+        fs::read_to_string(&self.figures).map(Some)
     }
 }
 
