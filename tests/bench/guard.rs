@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// How much above the record is let pass, in percent: compilers and C libraries differ.
 const INSTRUCTIONS: u64 = 7;
+/// The same of page faults. That many more come when src/order.ld does not fit the program any more: run order.
+const FAULTS: u64 = 10;
 /// The same of memory, which depends on what the kernel maps beside what is asked for.
 const MEMORY: u64 = 20;
 /// The most system calls that reading keys may take, where they come at once.
@@ -15,7 +17,7 @@ const CALLS: u64 = 20;
 
 const HEAD: &str = "\
 # What a run of ours takes at most, on the scripted device with an empty environment. Written by tests/bench/run record.
-# program, command line, instructions (valgrind's processor), system calls, KiB of memory
+# program, command line, instructions (valgrind's processor), system calls, page faults, KiB of memory
 ";
 
 /// What is recorded of one command line of one program.
@@ -26,6 +28,7 @@ struct Counts {
     calls: u64,
     /// The fewest, which are compared with the record: where all runs are the same, the comparison is exact.
     fewest: u64,
+    faults: u64,
     memory: u64,
 }
 
@@ -80,6 +83,7 @@ fn measure(roots: &[Root], out: &mut dyn Write) -> io::Result<(Record, bool)> {
                 instructions: bench.emulated(root, line)?.unwrap_or_default(),
                 calls: figures.calls,
                 fewest,
+                faults: figures.faults,
                 memory: figures.memory,
             };
             record.insert((root.name.to_owned(), name), counts);
@@ -94,8 +98,8 @@ pub(crate) fn record(roots: &[Root], file: &Path) -> io::Result<bool> {
     let mut text = HEAD.to_owned();
     for ((program, line), counts) in &record {
         text.push_str(&format!(
-            "{program}; {line}; {}; {}; {}\n",
-            counts.instructions, counts.calls, counts.memory
+            "{program}; {line}; {}; {}; {}; {}\n",
+            counts.instructions, counts.calls, counts.faults, counts.memory
         ));
     }
     fs::write(file, text)?;
@@ -107,7 +111,7 @@ fn parse(text: &str) -> Option<Record> {
         .filter(|line| !line.starts_with('#'))
         .map(|line| {
             let fields: Vec<&str> = line.split("; ").collect();
-            let [program, line, instructions, calls, memory] = fields[..] else {
+            let [program, line, instructions, calls, faults, memory] = fields[..] else {
                 return None;
             };
             let calls = calls.parse().ok()?;
@@ -115,6 +119,7 @@ fn parse(text: &str) -> Option<Record> {
                 instructions: instructions.parse().ok()?,
                 calls,
                 fewest: calls,
+                faults: faults.parse().ok()?,
                 memory: memory.parse().ok()?,
             };
             Some(((program.to_owned(), line.to_owned()), counts))
@@ -142,6 +147,7 @@ pub(crate) fn check(roots: &[Root], file: &Path, out: &mut dyn Write) -> io::Res
                 INSTRUCTIONS,
             ),
             ("system calls", counts.fewest, before.calls, 0),
+            ("page faults", counts.faults, before.faults, FAULTS),
             ("KiB of memory", counts.memory, before.memory, MEMORY),
         ] {
             if now > then + then * margin / 100 {
