@@ -12,11 +12,15 @@ use std::ptr;
 /// What a thread does.
 type Task = Box<dyn FnOnce() + Send>;
 
+/// Bytes of a thread's stack: the fewest that every C library takes (glibc on aarch64:
+/// PTHREAD_STACK_MIN). What is not used of it becomes no memory.
+const STACK: usize = 128 * 1024;
+
 /// Room for a thread's frames and for what the C library keeps of it. There is no guard below it:
 /// the task must not do much.
 #[repr(align(64))]
 struct Stack {
-    _bytes: [MaybeUninit<u8>; 64 * 1024],
+    _bytes: [MaybeUninit<u8>; STACK],
 }
 
 /// Starts a thread for `task`, with this thread's signal mask.
@@ -36,9 +40,7 @@ pub(crate) fn start(task: Task) -> io::Result<()> {
     let lowest = stack.as_mut_ptr().cast();
     // SAFETY: the attributes are initialised; so many bytes from there on are this thread's alone,
     // for ever.
-    check(unsafe {
-        libc::pthread_attr_setstack(attributes.as_mut_ptr(), lowest, size_of::<Stack>())
-    })?;
+    check(unsafe { libc::pthread_attr_setstack(attributes.as_mut_ptr(), lowest, STACK) })?;
     let mut thread = MaybeUninit::uninit();
     // SAFETY: the attributes are initialised, `run` takes the pointer that comes with it, and the
     // task may go to another thread.

@@ -29,12 +29,11 @@ const SIGNALS: [Signal; 4] = [
 
 /// Whether the program was told to ignore `signal` (nohup): that must end nothing, but comes out of
 /// the signalfd like the others, for a signal that is blocked is not ignored. Asked only when one
-/// has come; where there is no answer, it is as good as any other.
-fn is_ignored(signal: Signal) -> bool {
-    let ignored = File::open("/proc/self/status")
-        .ok()
-        .and_then(|status| ignored_signals(BufReader::new(status)));
-    ignored.is_some_and(|ignored| ignored >> (signal as u32 - 1) & 1 == 1)
+/// has come. `None` where there is no /proc to tell.
+fn is_ignored(signal: Signal) -> Option<bool> {
+    let status = BufReader::new(File::open("/proc/self/status").ok()?);
+    let ignored = ignored_signals(status)?;
+    Some(ignored >> (signal as u32 - 1) & 1 == 1)
 }
 
 /// The mask of ignored signals in `/proc/PID/status`, the lowest bit for signal 1.
@@ -44,8 +43,8 @@ fn ignored_signals(status: impl BufRead) -> Option<u64> {
     u64::from_str_radix(line["SigIgn:".len()..].trim(), 16).ok()
 }
 
-/// Starts a thread that does this. It ends with the process; 64 KiB of stack are enough, for it does
-/// not do more than to put a line together.
+/// Starts a thread that does this. It ends with the process; a small stack is enough, for it does not
+/// do more than to put a line together.
 pub type StartThread = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
 /// How long a command may take before a person is told.
@@ -233,13 +232,15 @@ impl Shared {
         let Ok(signal) = Signal::try_from(number) else {
             return;
         };
-        if is_ignored(signal) {
+        let ignored = is_ignored(signal);
+        if ignored == Some(true) {
             return;
         }
         // Kept to the end: once it is said that the outcome is unknown, the main thread must not go
         // on to tell it.
         let at_device = self.at_device();
-        if let Some(command) = at_device.as_ref() {
+        // Where it may be ignored after all, it takes its course without a word.
+        if let (Some(command), Some(false)) = (at_device.as_ref(), ignored) {
             let clear = if command.shown { "\r\x1b[K" } else { "" };
             let device = self.device.display();
             let outcome = match command.changes {
