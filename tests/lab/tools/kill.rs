@@ -35,7 +35,12 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<bool> {
     let (mut killed, mut interrupted, mut at_device, mut ended, mut done, mut undone) =
         (0, 0, 0, 0, 0, 0);
     let began = Instant::now();
-    while began.elapsed() < task.time {
+    // Some things are rare: a command that is carried out while its program does not come to its end. The time is made
+    // longer until there was one of each.
+    let enough = |counts: [u32; 5]| counts.iter().all(|&count| count > 0);
+    while began.elapsed() < task.time
+        || (began.elapsed() < task.time * 4 && !enough([killed, interrupted, ended, done, undone]))
+    {
         let node = random.choose(&[0, 1]);
         let key = states.first().and_then(|state| state.key(node));
         let action = choose(&mut random, node, key);
