@@ -14,6 +14,9 @@ use crate::race::{self, Task, begin, choose};
 use crate::random::Random;
 use crate::signal;
 
+/// How much longer it may take until there was one of each kind.
+const MORE: Duration = Duration::from_secs(90);
+
 /// `kill PROGRAM SECONDS DEVICE1 DEVICE2 [SEED]`. True where the device server was always in a state that the commands
 /// explain, each of them carried out as a whole or not at all.
 pub(crate) fn run(arguments: &[String]) -> io::Result<bool> {
@@ -35,11 +38,11 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<bool> {
     let (mut killed, mut interrupted, mut at_device, mut ended, mut done, mut undone) =
         (0, 0, 0, 0, 0, 0);
     let began = Instant::now();
-    // Some things are rare: a command that is carried out while its program does not come to its end. The time is made
-    // longer until there was one of each.
+    // Some things are rare: a command that is carried out while its program does not come to its end.
     let enough = |counts: [u32; 5]| counts.iter().all(|&count| count > 0);
     while began.elapsed() < task.time
-        || (began.elapsed() < task.time * 4 && !enough([killed, interrupted, ended, done, undone]))
+        || (began.elapsed() < task.time + MORE
+            && !enough([killed, interrupted, ended, done, undone]))
     {
         let node = random.choose(&[0, 1]);
         let key = states.first().and_then(|state| state.key(node));
