@@ -1,5 +1,4 @@
-//! How the program is linked: the functions that every run uses stand together (`order.ld`), on a
-//! fifth of the pages.
+//! How the program is linked: the functions that every run uses stand together (`order.ld`).
 #![allow(clippy::print_stdout, reason = "this is how cargo is told")]
 
 use std::env;

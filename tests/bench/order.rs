@@ -77,9 +77,10 @@ fn member<'a>(line: &'a str, functions: &BTreeSet<String>) -> Option<&'a str> {
     (kind == "i" || "tTwW".contains(kind) && functions.contains(name)).then_some(member)
 }
 
-/// The name of a function in that of its section, with stars for what changes with every version of the program and the compiler.
+/// The name of a function in that of its section, with stars for what changes with every version of the program and the
+/// compiler.
 fn section(name: &str) -> String {
-    let mut pattern = match name.rfind("17h") {
+    let pattern = match name.rfind("17h") {
         Some(hash) if name.starts_with("_ZN") => format!("{}*", &name[..hash]),
         _ if name.starts_with("_R") => {
             // A number that tells copies apart.
@@ -101,6 +102,5 @@ fn section(name: &str) -> String {
         _ => name.to_owned(),
     };
     // A linker takes it for the beginning of something else.
-    pattern = pattern.replace('$', "?");
-    pattern
+    pattern.replace('$', "?")
 }
