@@ -79,7 +79,7 @@ fn run_here(
         input: &mut Files,
         output: &mut Files,
         own_ports: &own_ports,
-        devices: &Watched::new(Kernel, shows_progress, thread::start),
+        devices: &Watched::new(Kernel, shows_progress, thread::THREAD),
         stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut { stderr },

@@ -1,4 +1,4 @@
-//! A thread that ends with the process.
+//! A thread that waits for signals and ends with the process.
 //!
 //! The standard library takes memory for it from the kernel in three pieces, and puts down what
 //! joining it and a word on stack overflow would need: more work than a command to a disk is.
@@ -8,6 +8,14 @@ use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::time::TimeSpec;
+use sg_persist::transport::watch::Thread;
+
+/// What this file has for watching over commands.
+pub(crate) const THREAD: Thread = Thread { start, wait };
 
 /// What a thread does.
 type Task = Box<dyn FnOnce() + Send>;
@@ -27,7 +35,7 @@ struct Stack {
 ///
 /// # Errors
 /// What the C library says where there can be none; `task` is not run then.
-pub(crate) fn start(task: Task) -> io::Result<()> {
+fn start(task: Task) -> io::Result<()> {
     let check = |code| match code {
         0 => Ok(()),
         _ => Err(io::Error::from_raw_os_error(code)),
@@ -55,4 +63,15 @@ extern "C" fn run(task: *mut c_void) -> *mut c_void {
     let task = unsafe { Box::from_raw(task.cast::<Task>()) };
     task();
     ptr::null_mut()
+}
+
+/// Waits for one of `signals`, which every thread has blocked, at most for `patience`, and takes it.
+fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signal> {
+    let patience = patience.map(TimeSpec::from_duration);
+    let patience = patience.as_ref().map_or(ptr::null(), |patience| {
+        ptr::from_ref(AsRef::<libc::timespec>::as_ref(patience))
+    });
+    // SAFETY: it reads the set and the time, if there is one, and writes nothing.
+    let number = unsafe { libc::sigtimedwait(signals.as_ref(), ptr::null_mut(), patience) };
+    Signal::try_from(number).ok()
 }

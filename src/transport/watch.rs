@@ -7,14 +7,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::mem::ManuallyDrop;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::write;
 
 use super::{Access, Command, Completion, Data, Node, Open, Transport};
@@ -27,9 +24,9 @@ const SIGNALS: [Signal; 4] = [
     Signal::SIGTERM,
 ];
 
-/// Whether the program was told to ignore `signal` (nohup): that must end nothing, but comes out of
-/// the signalfd like the others, for a signal that is blocked is not ignored. Asked only when one
-/// has come. `None` where there is no /proc to tell.
+/// Whether the program was told to ignore `signal` (nohup): that must end nothing, but can be waited
+/// for like the others, for a signal that is blocked is not ignored. Asked only when one has come.
+/// `None` where there is no /proc to tell.
 fn is_ignored(signal: Signal) -> Option<bool> {
     let status = BufReader::new(File::open("/proc/self/status").ok()?);
     let ignored = ignored_signals(status)?;
@@ -43,12 +40,19 @@ fn ignored_signals(status: impl BufRead) -> Option<u64> {
     u64::from_str_radix(line["SigIgn:".len()..].trim(), 16).ok()
 }
 
-/// Starts a thread that does this. It ends with the process; a small stack is enough, for it does not
-/// do more than to put a line together.
-pub type StartThread = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
+/// What watching needs of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Thread {
+    /// Starts a thread that does this, with the signal mask of the one that asks. It ends with the
+    /// process; a small stack is enough, for it does not do more than to put a line together.
+    pub start: fn(Box<dyn FnOnce() + Send>) -> io::Result<()>,
+    /// Waits for one of these signals, which every thread has blocked, and takes it. `None` where
+    /// none came in this time, if there is one.
+    pub wait: fn(&SigSet, Option<Duration>) -> Option<Signal>,
+}
 
-/// How long a command may take before a person is told.
-const PATIENCE: u16 = 1000;
+/// How long a command may take before a person is told, and how often from then on.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Opens devices and watches over the commands sent to them.
 #[derive(Debug)]
@@ -56,17 +60,17 @@ pub struct Watched<O> {
     inner: O,
     /// Whether standard error is a terminal that can take a line back.
     terminal: bool,
-    start_thread: StartThread,
+    thread: Thread,
 }
 
 impl<O> Watched<O> {
     /// Watches what `inner` opens; `terminal` says whether standard error is one that can take a
     /// line back.
-    pub const fn new(inner: O, terminal: bool, start_thread: StartThread) -> Self {
+    pub const fn new(inner: O, terminal: bool, thread: Thread) -> Self {
         Self {
             inner,
             terminal,
-            start_thread,
+            thread,
         }
     }
 }
@@ -77,7 +81,7 @@ impl<O: Open> Open for Watched<O> {
             inner: ManuallyDrop::new(self.inner.open(device, access)?),
             device: device.to_owned(),
             terminal: self.terminal,
-            start_thread: self.start_thread,
+            thread: self.thread,
             state: None,
         }))
     }
@@ -98,7 +102,6 @@ struct AtDevice {
 #[derive(Debug)]
 struct Shared {
     device: PathBuf,
-    terminal: bool,
     at_device: Mutex<Option<AtDevice>>,
 }
 
@@ -107,7 +110,7 @@ struct Watch {
     inner: ManuallyDrop<Box<dyn Transport>>,
     device: PathBuf,
     terminal: bool,
-    start_thread: StartThread,
+    thread: Thread,
     state: Option<Arc<Shared>>,
 }
 
@@ -121,7 +124,7 @@ impl Transport for Watch {
         if self.state.is_none() {
             // A machine so short of resources that no thread can start still has its say: the
             // command goes out unwatched.
-            self.state = Shared::watch(&self.device, self.terminal, self.start_thread).ok();
+            self.state = Shared::watch(&self.device, self.terminal, self.thread).ok();
         }
         let Some(state) = self.state.clone() else {
             return self.inner.execute(command);
@@ -155,18 +158,23 @@ impl Transport for Watch {
 
 impl Shared {
     /// Starts the thread. From then on the signals come to it.
-    fn watch(device: &Path, terminal: bool, start: StartThread) -> io::Result<Arc<Self>> {
+    fn watch(device: &Path, terminal: bool, thread: Thread) -> io::Result<Arc<Self>> {
         let shared = Arc::new(Self {
             device: device.to_owned(),
-            terminal,
             at_device: Mutex::new(None),
         });
         let signals: SigSet = SIGNALS.into_iter().collect();
-        let signal_fd = SignalFd::new(&signals)?;
         // The new thread starts with this thread's mask: no moment is left unwatched.
         signals.thread_block()?;
         let for_thread = Arc::clone(&shared);
-        match start(Box::new(move || for_thread.run(&signal_fd))) {
+        let patience = terminal.then_some(PATIENCE);
+        let task = move || loop {
+            match (thread.wait)(&signals, patience) {
+                Some(signal) => for_thread.end(signal),
+                None => for_thread.show_progress(),
+            }
+        };
+        match (thread.start)(Box::new(task)) {
             Ok(()) => Ok(shared),
             Err(error) => {
                 signals.thread_unblock()?;
@@ -187,21 +195,6 @@ impl Shared {
         let _ = write(io::stderr(), text.as_bytes());
     }
 
-    fn run(&self, signal_fd: &SignalFd) {
-        let patience = match self.terminal {
-            true => PollTimeout::from(PATIENCE),
-            false => PollTimeout::NONE,
-        };
-        loop {
-            let mut ready = [PollFd::new(signal_fd.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut ready, patience) {
-                Ok(0) => self.show_progress(),
-                Ok(_) => self.end(signal_fd),
-                Err(_) => {}
-            }
-        }
-    }
-
     /// Tells a person what is being waited for.
     fn show_progress(&self) {
         let mut at_device = self.at_device();
@@ -211,7 +204,7 @@ impl Shared {
         let waited = command
             .since
             .map_or(Duration::ZERO, |since| since.elapsed());
-        if waited < Duration::from_millis(PATIENCE.into()) {
+        if waited < PATIENCE {
             return;
         }
         command.shown = true;
@@ -224,14 +217,7 @@ impl Shared {
     }
 
     /// Ends the program by the signal that came, as if nobody had looked at it first.
-    fn end(&self, signal_fd: &SignalFd) {
-        let Ok(Some(signal)) = signal_fd.read_signal() else {
-            return;
-        };
-        let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
-        let Ok(signal) = Signal::try_from(number) else {
-            return;
-        };
+    fn end(&self, signal: Signal) {
         let ignored = is_ignored(signal);
         if ignored == Some(true) {
             return;
