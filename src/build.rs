@@ -1,4 +1,4 @@
-//! How the program is linked: the functions that every run uses stand together (`order.ld`).
+//! How the program is linked: what every run uses stands together (`order.ld`).
 #![allow(clippy::print_stdout, reason = "this is how cargo is told")]
 
 use std::env;

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes in the block. It costs address space; only what is used becomes memory.
 const SIZE: usize = 4 * 1024 * 1024;
 
-/// The block, all zeros at first. It starts where other data ends, in a page that is in use already.
+/// The block, all zeros at first. It starts where other data ends (`order.ld`), in a page that is in use
+/// already.
 #[repr(C, align(16))]
 struct Block(UnsafeCell<[u8; SIZE]>);
 

@@ -6,7 +6,7 @@
 //! bench ROOTS check FILE                              exact counts of ours against those of FILE
 //! bench ROOTS record FILE                             writes them down
 //! bench ROOTS tables                                  exact counts of all programs, for people
-//! bench ROOTS order LIBRARY                           src/order.ld; see order.rs
+//! bench ROOTS order LIBRARY...                        src/order.ld; see order.rs
 //! bench ROOTS time DEVICE answers|nothing ROUNDS UNIT times and their ratios, for people
 //! bench trace ...                                     see trace.rs
 //! ```
@@ -53,8 +53,8 @@ fn main() -> ExitCode {
         [roots, "record", file] => {
             Root::all(roots).and_then(|roots| guard::record(&roots, Path::new(file)))
         }
-        [roots, "order", library] => {
-            Root::all(roots).and_then(|roots| order::write(&roots, library, out))
+        [roots, "order", ref libraries @ ..] => {
+            Root::all(roots).and_then(|roots| order::write(&roots, libraries, out))
         }
         [roots, "tables"] => Root::all(roots).and_then(|roots| tables(&roots, out)),
         [roots, "time", ..] => {

@@ -1,7 +1,8 @@
-//! The linker script with which the functions that every run uses stand together.
+//! The linker script with which what every run uses stands together.
 //!
 //! The kernel maps a program's file in pieces of 64 KiB, each at the first touch of it. The functions of a run are a
-//! tenth of the program; where the compiler leaves them they are all over it.
+//! tenth of the program; where the compiler leaves them they are all over it. What is zero at first it fills page by
+//! page.
 
 use crate::{Bench, COMMANDS, Root};
 use std::collections::BTreeSet;
@@ -9,51 +10,85 @@ use std::io::{self, Write};
 use std::process::Command;
 
 const HEAD: &str = "\
-/* Where the functions stand that a run uses: together, at the beginning of the text. Written by tests/bench/run order.
+/* Where the functions stand that a run uses: together, at the beginning of the text, before others those that every run
+   uses. Written by tests/bench/run order.
    What is named here and not in the program does no harm, and neither does what is not named: it stands further back. */
 ";
 
-/// What the C library does for the kernel's own shared object, which valgrind does not show to programs.
-const NOT_UNDER_VALGRIND: [&str; 4] = [
+const BLOCK: &str = "
+/* The block of memory.rs, four megabytes, stands behind all other data that is zero at first, not in the midst of it. */
+SECTIONS
+{
+  .bss.last (NOLOAD) :
+  {
+    *(.bss._ZN10sg_persist6memory5BLOCK*)
+  }
+}
+INSERT AFTER .bss;
+";
+
+/// What the C library does for the kernel's own shared object, which valgrind does not show to programs, and a function
+/// whose name valgrind does not find.
+const NOT_UNDER_VALGRIND: [&str; 5] = [
+    "__set_thread_area",
     "_dl_new_object",
     "_dl_setup_hash",
     "_dl_lookup_symbol_x",
     "__strcmp_avx2",
 ];
 
-/// Writes the script for our programs, whose symbols must be in them. `library` is the C library that is linked into the
-/// plain one: its functions are not in sections of their own, so the members of the archive are named.
-pub(crate) fn write(roots: &[Root], library: &str, out: &mut dyn Write) -> io::Result<bool> {
+/// Writes the script for our programs, whose symbols must be in them. `libraries` are the C libraries that are linked into
+/// them: not all of their functions are in sections of their own, so the members of the archives are named.
+pub(crate) fn write(roots: &[Root], libraries: &[&str], out: &mut dyn Write) -> io::Result<bool> {
     let bench = Bench::new()?;
-    let mut functions = BTreeSet::from(NOT_UNDER_VALGRIND.map(str::to_owned));
+    // Those of every command, and those of any.
+    let mut always = BTreeSet::from(NOT_UNDER_VALGRIND.map(str::to_owned));
+    let mut functions = always.clone();
     for root in roots.iter().filter(|root| root.ours) {
+        let mut of_all: Option<BTreeSet<String>> = None;
         for line in &COMMANDS {
             let profile = bench.callgrind(root, line)?.unwrap_or_default();
-            functions.extend(profile.lines().filter_map(function).map(str::to_owned));
+            let of_this: BTreeSet<_> = profile.lines().filter_map(function).collect();
+            functions.extend(of_this.iter().map(|&name| name.to_owned()));
+            match &mut of_all {
+                None => of_all = Some(of_this.into_iter().map(str::to_owned).collect()),
+                Some(of_all) => of_all.retain(|name| of_this.contains(&**name)),
+            }
         }
+        always.extend(of_all.unwrap_or_default());
     }
     let listed = Command::new("nm")
-        .args(["--print-file-name", library])
+        .arg("--print-file-name")
+        .args(libraries)
         .output()?;
     let symbols = String::from_utf8_lossy(&listed.stdout);
-    let members: BTreeSet<&str> = symbols
-        .lines()
-        .filter_map(|line| member(line, &functions))
-        .collect();
-    let sections: BTreeSet<String> = functions.iter().map(|name| section(name)).collect();
-    if sections.len() < 50 || members.len() < 50 {
+    let patterns = |functions: &BTreeSet<String>| -> BTreeSet<String> {
+        let members = symbols.lines().filter_map(|line| member(line, functions));
+        // The compiler puts what seems seldom used elsewhere.
+        let sections = functions
+            .iter()
+            .map(|name| section(name))
+            .map(|name| format!("*(.text.{name} .text.unlikely.{name})"));
+        members
+            .map(|member| format!("*libc.a:{member}(.text .text.*)"))
+            .chain(sections)
+            .collect()
+    };
+    let (always, any) = (patterns(&always), patterns(&functions));
+    if always.len() < 100 {
         return Err(io::Error::other("hardly any names: is a program stripped?"));
     }
 
     write!(out, "{HEAD}SECTIONS\n{{\n  .text.first :\n  {{\n")?;
-    for section in sections {
-        // The compiler puts what seems seldom used elsewhere.
-        writeln!(out, "    *(.text.{section} .text.unlikely.{section})")?;
+    // Where the program begins, in one of several files of that kind.
+    writeln!(out, "    *crt1.o(.text)")?;
+    for pattern in &always {
+        writeln!(out, "    {pattern}")?;
     }
-    for member in members {
-        writeln!(out, "    *libc.a:{member}(.text .text.*)")?;
+    for pattern in any.difference(&always) {
+        writeln!(out, "    {pattern}")?;
     }
-    write!(out, "  }}\n}}\nINSERT BEFORE .text;\n")?;
+    write!(out, "  }}\n}}\nINSERT BEFORE .text;\n{BLOCK}")?;
     Ok(true)
 }
 
