@@ -18,6 +18,8 @@ pub struct PeripheralDeviceType(pub u8);
 
 impl PeripheralDeviceType {
     /// The type's name; `None` for a reserved code.
+    // Whoever calls it would have a table of its own, to be relocated in every run.
+    #[inline(never)]
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
