@@ -80,19 +80,24 @@ pub fn document(parts: &Parts<'_>, layout: Layout) -> String {
         Layout::Line => write(&document, LineFormatter),
         Layout::Packed => write(&document, CompactFormatter),
     };
-    text = visible(&text);
+    text = ascii(&text);
     text.push('\n');
     text
 }
 
-/// The document without control characters. JSON wants only those below U+0020 escaped; a terminal
-/// acts on the others as well.
-fn visible(text: &str) -> String {
+/// The document with everything beyond printable ASCII escaped. JSON wants that only below U+0020; a
+/// terminal acts on other control characters as well, and takes bytes of UTF-8 for such where it
+/// expects another encoding.
+fn ascii(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut units = [0; 2];
     for c in text.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}' => shown += &format!("\\u{:04x}", u32::from(c)),
-            _ => shown.push(c),
+        if c < '\u{7f}' {
+            shown.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            shown += &format!("\\u{unit:04x}");
         }
     }
     shown
@@ -525,5 +530,19 @@ impl SenseShape {
             additional_sense: sense.and_then(|sense| asc::text(sense.asc, sense.ascq)),
             hex: hex::encode(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_beyond_ascii_reaches_a_terminal() {
+        let text = "\"~\u{7f}\u{9b}2J \u{fffd}\u{202e}\u{1f4be}\"";
+        let shown = r#""~\u007f\u009b2J \ufffd\u202e\ud83d\udcbe""#;
+        assert_eq!(ascii(text), shown);
+        let read: Result<String, _> = serde_json::from_str(shown);
+        assert_eq!(read.ok().as_deref(), Some(text.trim_matches('"')));
     }
 }
