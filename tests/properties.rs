@@ -218,12 +218,25 @@ fn words() -> impl Strategy<Value = Vec<OsString>> {
     let changes = select(vec![
         "-oG", "-noI", "-noR", "-oL", "-noC", "-noPv", "-onA", "-onzvv",
     ]);
-    let command = prop_oneof![2 => reads, 1 => changes];
+    // What the original does not have.
+    let additions = select(vec![
+        "--has-key=12ab",
+        "--holder-is=12ab",
+        "--reserved",
+        "--overview",
+        "--overview /dev/sdb",
+        "-onG --verify",
+        "-oI -S12ab --verify --ua-retries=2",
+        "-nk --ua-retries=3",
+        "-k --json",
+        "-oG --dry-run",
+    ]);
+    let command = prop_oneof![2 => reads, 1 => changes, 1 => additions];
     prop_oneof![
         vec(word(), 0..8),
         (command, vec(word(), 0..2)).prop_map(|(command, others)| {
-            let first = [OsString::from(command), OsString::from("/dev/sda")];
-            first.into_iter().chain(others).collect()
+            let first = command.split(' ').chain(["/dev/sda"]).map(OsString::from);
+            first.chain(others).collect()
         }),
     ]
 }

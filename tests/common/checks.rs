@@ -32,7 +32,7 @@ const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 
 /// Words that say something to the program; any others are as welcome.
-pub(crate) const WORDS: [&[u8]; 64] = [
+pub(crate) const WORDS: [&[u8]; 74] = [
     b"-k",
     b"-r",
     b"-s",
@@ -97,6 +97,16 @@ pub(crate) const WORDS: [&[u8]; 64] = [
     b"06,00,00,00,50",
     b"file=ids",
     b"/dev/sda",
+    b"--overview",
+    b"--verify",
+    b"--has-key=12ab",
+    b"--holder-is=12ab",
+    b"--reserved",
+    b"--reserved=5",
+    b"--ua-retries=2",
+    b"--json",
+    b"--dry-run",
+    b"/dev/sdb",
 ];
 
 /// How a device takes one command.
@@ -318,20 +328,60 @@ pub(crate) fn play(scene: &Scene) -> u8 {
     })
     .code();
     let sent = log.borrow();
-    check_commands(&sent);
+    check_commands(scene, &sent);
     check_status(scene, &sent, status, &stdout.text);
     check_terminals(scene, &stdout.text, &stderr);
     check_sizes(scene, &sent, &stdout.text, &stderr);
     status
 }
 
+/// Whether the command line has one of the options.
+fn has(scene: &Scene, options: &[Opt]) -> bool {
+    let arguments = Arguments::parse(&scene.words, scene.environment.posixly_correct);
+    let mut given = arguments.options.iter();
+    given.any(|given| options.contains(&given.option))
+}
+
+/// The most commands that may be sent.
+fn most_commands(scene: &Scene) -> usize {
+    // What has to agree is read five times at most.
+    let (devices, changes, reads) = if has(scene, &[Opt::Overview]) {
+        (scene.words.len(), 0, 1 + 5 * 3)
+    } else if has(scene, &[Opt::Verify]) {
+        (1, 1, 2 * 5 * 2)
+    } else if has(scene, &[Opt::HolderIs]) {
+        (1, 0, 5 * 2)
+    } else {
+        (1, 0, 1)
+    };
+    // INQUIRY and three attempts to read, each once more where it was forbidden; or the change.
+    let once = 2 * (1 + changes + 3 * reads);
+    // Once more for each unit attention: later answers are good.
+    let retries = match has(scene, &[Opt::UaRetries]) {
+        true => scene.answers.len(),
+        false => 0,
+    };
+    devices * once + retries
+}
+
 /// What is sent, in which order.
-fn check_commands(sent: &[Sent]) {
-    // INQUIRY and three attempts to read, each once more where it was forbidden.
-    assert!(sent.len() <= 8, "{} commands", sent.len());
+fn check_commands(scene: &Scene, sent: &[Sent]) {
+    assert!(
+        sent.len() <= most_commands(scene),
+        "{} commands",
+        sent.len()
+    );
+    assert!(sent.is_empty() || !has(scene, &[Opt::DryRun]));
+    let retries = has(scene, &[Opt::UaRetries]);
+    let overview = has(scene, &[Opt::Overview]);
+    let verify = has(scene, &[Opt::Verify]);
     for (number, command) in sent.iter().enumerate() {
         let following = &sent[number + 1..];
         let last = following.is_empty();
+        let once_more = retries
+            && following
+                .first()
+                .is_some_and(|next| next.cdb == command.cdb && !command.carried_out());
         match command.operation_code() {
             // A command follows only where the device told about itself, or the same again.
             INQUIRY => {
@@ -341,7 +391,7 @@ fn check_commands(sent: &[Sent]) {
                     && following.first().is_some_and(|next| {
                         next.operation_code() == INQUIRY && next.node != command.node
                     });
-                assert!(last || told || again);
+                assert!(last || told || again || once_more);
             }
             // What was refused is not tried twice; what cannot be read whole is read again.
             PERSISTENT_RESERVE_IN => {
@@ -352,12 +402,20 @@ fn check_commands(sent: &[Sent]) {
                         usize::from(u16::from_be_bytes(length))
                     );
                 }
-                assert!(last || command.carried_out() || command.forbidden());
+                // An overview does without capabilities and full status where there are none.
+                let optional = overview && matches!(command.cdb[1], 2 | 3);
+                let goes_on = command.carried_out() || command.forbidden() || optional;
+                assert!(last || goes_on || once_more);
             }
             // A change is asked for once, unless the kernel did not even take it.
             PERSISTENT_RESERVE_OUT => {
                 assert!(command.out);
-                assert!(last || command.forbidden());
+                let read_back = verify
+                    && command.carried_out()
+                    && following
+                        .iter()
+                        .all(|next| next.operation_code() == PERSISTENT_RESERVE_IN);
+                assert!(last || command.forbidden() || read_back || once_more);
             }
             other => panic!("operation code {other:#x}"),
         }
@@ -373,31 +431,27 @@ impl sg_persist::run::Output for Nowhere {
     }
 }
 
-/// Whether the command line has an option that answers in another way than the original.
-fn answers_otherwise(scene: &Scene) -> bool {
-    let arguments = Arguments::parse(&scene.words, scene.environment.posixly_correct);
-    let others = [
+/// An exit status of 0 if, and only if, what was asked for was done and is there in whole.
+fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
+    let documents = [
         Opt::Completion,
         Opt::DryRun,
-        Opt::HasKey,
-        Opt::HolderIs,
         Opt::JsFile,
         Opt::Json,
         Opt::JsonSchema,
-        Opt::Overview,
-        Opt::Reserved,
-        Opt::UaRetries,
-        Opt::Verify,
     ];
-    arguments
-        .options
-        .iter()
-        .any(|given| others.contains(&given.option))
-}
-
-/// An exit status of 0 if, and only if, what was asked for was done and is there in whole.
-fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
-    if answers_otherwise(scene) {
+    let questions = [Opt::HasKey, Opt::HolderIs, Opt::Reserved];
+    let in_words = !has(scene, &documents);
+    if has(scene, &questions) {
+        return check_question(sent, status, in_words.then_some(stdout));
+    }
+    if has(scene, &[Opt::Overview]) {
+        return check_overview(sent, status);
+    }
+    if has(scene, &[Opt::Verify]) {
+        return check_verified(sent, status, in_words.then_some(stdout));
+    }
+    if !in_words {
         return;
     }
     if status != 0 {
@@ -438,6 +492,44 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
             check_answer(last.cdb[1], data, stdout);
         }
         other => panic!("success after operation code {other:#x}"),
+    }
+}
+
+/// Yes (0) and no (36) come from a whole answer, and are not on standard output.
+fn check_question(sent: &[Sent], status: u8, stdout: Option<&[u8]>) {
+    if let Some(stdout) = stdout {
+        check_no_answer(sent, stdout);
+    }
+    match (status, sent) {
+        // Help and the like.
+        (0, []) => {}
+        (0 | 36, sent) => {
+            let answer = sent.last().and_then(whole_answer);
+            assert!(answer.is_some(), "status {status}");
+        }
+        _ => {}
+    }
+}
+
+/// Success ends with what was read last; the full status may be missing.
+fn check_overview(sent: &[Sent], status: u8) {
+    if let (0, Some(last)) = (status, sent.last()) {
+        assert!(last.operation_code() == PERSISTENT_RESERVE_IN);
+        assert!(last.cdb[1] == 3 || whole_answer(last).is_some());
+    }
+}
+
+/// Success is a change that was carried out, and read back afterwards.
+fn check_verified(sent: &[Sent], status: u8, stdout: Option<&[u8]>) {
+    if let Some(stdout) = stdout {
+        check_no_answer(sent, stdout);
+    }
+    if let (0, Some(last)) = (status, sent.last()) {
+        let mut changes = sent
+            .iter()
+            .filter(|command| command.operation_code() == PERSISTENT_RESERVE_OUT);
+        assert!(changes.any(Sent::carried_out));
+        assert!(last.operation_code() == PERSISTENT_RESERVE_IN && whole_answer(last).is_some());
     }
 }
 
