@@ -409,16 +409,12 @@ mod tests {
             lines.extend(words.iter().map(|&other| vec![one, other]));
             lines.push(vec!["-n", "-K", one, "--pro", one, "DEV"]);
         }
-        for (name, _) in KEPT_ABBREVIATIONS {
-            lines.push(vec![&*format!("--{name}").leak(), "5"]);
-        }
-        for option in Opt::all() {
-            for name in option.long_names() {
-                for end in 1..=name.len() {
-                    lines.push(vec![&*format!("--{}", &name[..end]).leak(), "5"]);
-                }
-            }
-        }
+        // Every beginning of every name.
+        let beginnings: Vec<String> = Opt::all()
+            .flat_map(Opt::long_names)
+            .flat_map(|name| (1..=name.len()).map(|end| format!("--{}", &name[..end])))
+            .collect();
+        lines.extend(beginnings.iter().map(|word| vec![&**word, "5"]));
         for line in lines {
             let words: Vec<OsString> = line.iter().map(OsString::from).collect();
             for options_first in [false, true] {
