@@ -45,16 +45,14 @@ pub(crate) fn write(roots: &[Root], libraries: &[&str], out: &mut dyn Write) -> 
     let mut always = BTreeSet::from(NOT_UNDER_VALGRIND.map(str::to_owned));
     let mut functions = always.clone();
     for root in roots.iter().filter(|root| root.ours) {
-        let mut of_all: Option<BTreeSet<String>> = None;
+        let mut of_each: Vec<BTreeSet<String>> = Vec::new();
         for line in &COMMANDS {
             let profile = bench.callgrind(root, line)?.unwrap_or_default();
-            let of_this: BTreeSet<_> = profile.lines().filter_map(function).collect();
-            functions.extend(of_this.iter().map(|&name| name.to_owned()));
-            match &mut of_all {
-                None => of_all = Some(of_this.into_iter().map(str::to_owned).collect()),
-                Some(of_all) => of_all.retain(|name| of_this.contains(&**name)),
-            }
+            let names = profile.lines().filter_map(function);
+            of_each.push(names.map(str::to_owned).collect());
         }
+        functions.extend(of_each.iter().flatten().cloned());
+        let of_all = of_each.into_iter().reduce(|all, these| &all & &these);
         always.extend(of_all.unwrap_or_default());
     }
     let listed = Command::new("nm")
