@@ -187,6 +187,14 @@ impl Sent {
         })
     }
 
+    /// It was not carried out, for something happened that this initiator has to be told first.
+    fn met_unit_attention(&self) -> bool {
+        const UNIT_ATTENTION: u8 = 6;
+        self.result.as_ref().is_ok_and(|completion| {
+            !carried_out(completion) && sense_key(&completion.sense) == Some(UNIT_ATTENTION)
+        })
+    }
+
     /// The bytes that came, of a command that was carried out.
     fn came(&self) -> Option<&[u8]> {
         let completion = self.result.as_ref().ok().filter(|c| carried_out(c))?;
@@ -379,9 +387,10 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
         let following = &sent[number + 1..];
         let last = following.is_empty();
         let once_more = retries
+            && command.met_unit_attention()
             && following
                 .first()
-                .is_some_and(|next| next.cdb == command.cdb && !command.carried_out());
+                .is_some_and(|next| next.cdb == command.cdb);
         match command.operation_code() {
             // A command follows only where the device told about itself, or the same again.
             INQUIRY => {
@@ -621,15 +630,18 @@ pub(crate) fn carried_out(completion: &Completion) -> bool {
     }
     // CHECK CONDITION and COMMAND TERMINATED, with or without the bits once left to vendors.
     if driver & 0xf == 8 || matches!(status & 0x7e, 0x02 | 0x22) {
-        let key = match completion.sense[..] {
-            // The ADDITIONAL SENSE LENGTH never ends before the sense key.
-            [code, _, key, ..] if matches!(code & 0x7f, 0x70 | 0x71) => key,
-            [code, key, _, ..] if matches!(code & 0x7f, 0x72 | 0x73) => key,
-            _ => return false,
-        };
-        return key & 0xf <= 1;
+        return sense_key(&completion.sense).is_some_and(|key| key <= 1);
     }
     status == 0
+}
+
+fn sense_key(sense: &[u8]) -> Option<u8> {
+    match *sense {
+        // The ADDITIONAL SENSE LENGTH never ends before the sense key.
+        [code, _, key, ..] if matches!(code & 0x7f, 0x70 | 0x71) => Some(key & 0xf),
+        [code, key, _, ..] if matches!(code & 0x7f, 0x72 | 0x73) => Some(key & 0xf),
+        _ => None,
+    }
 }
 
 /// The data in of PERSISTENT RESERVE IN, if it is an answer and came whole.
