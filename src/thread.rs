@@ -25,8 +25,9 @@ type Task = Box<dyn FnOnce() + Send>;
 const STACK: usize = 128 * 1024;
 
 /// Room for a thread's frames and for what the C library keeps of it. There is no guard below it:
-/// the task must not do much.
-#[repr(align(64))]
+/// the task must not do much. It ends where a page ends: both are in that page as long as the thread
+/// waits.
+#[repr(align(4096))]
 struct Stack {
     _bytes: [MaybeUninit<u8>; STACK],
 }
@@ -40,8 +41,8 @@ fn start(task: Task) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::from_raw_os_error(code)),
     };
-    let stack = Box::leak(Box::<Stack>::new_uninit());
     let task = Box::into_raw(Box::new(task));
+    let stack = Box::leak(Box::<Stack>::new_uninit());
     let mut attributes = MaybeUninit::uninit();
     // SAFETY: it is written to, and nothing else.
     check(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
