@@ -10,7 +10,7 @@ identity='  IET       VIRTUAL-DISK      0001
 
 # A disk with a partition table, one partition, and a file system in it. Made before the nodes come.
 with_file_system() {
-    image=$(mktemp /run/tgt.XXXXXX)
+    image=$(mktemp -p /run)
     truncate -s 32M "$image"
     echo 'start=2048, type=83' | sfdisk --quiet --label dos "$image"
     mkfs.ext3 -q -F -E offset=1048576 "$image" 30M

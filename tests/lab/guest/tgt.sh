@@ -56,7 +56,7 @@ export_lun_tgt() {
     local host disk generic bsg address image=${1-}
     load_tgt || return
     if [[ -z $image ]]; then
-        image=$(mktemp /run/tgt.XXXXXX)
+        image=$(mktemp -p /run)
         truncate -s 16M "$image"
     fi
     tgt_unit "$image" || return
