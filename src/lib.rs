@@ -1,6 +1,6 @@
 //! SCSI PERSISTENT RESERVE IN and OUT: the library of the command `sg_persist`.
 //!
-//! For other programs, [`mod@unit`] is the way in: it opens a logical unit, asks and changes, and gives
+//! For other programs, [`logical_unit`] is the way in: it opens a logical unit, asks and changes, and gives
 //! values and errors, without printing anything. What the values are is in [`pr`].
 //!
 //! For the command itself the story of one run is in [`run`]. It needs
@@ -20,10 +20,10 @@
 pub mod cli;
 pub mod error;
 pub mod exit;
+pub mod logical_unit;
 pub mod nvme;
 pub mod pr;
 pub mod render;
 pub mod run;
 pub mod scsi;
 pub mod transport;
-pub mod unit;

@@ -27,7 +27,7 @@ mod report;
 
 use console::Console;
 use device::{Device, Record, Session, malformed};
-use report::report;
+use report::{InquiryFailure, report};
 
 /// Everything outside the program that a run touches.
 pub struct World<'a> {
@@ -78,6 +78,9 @@ enum Done {
     Yes,
     /// The answer is no.
     No,
+    /// It could not be done for some of several devices, of which all has been said; this is the
+    /// status for it.
+    Partly(ExitStatus),
 }
 
 /// Runs the program and tells with which status it ends.
@@ -122,7 +125,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
                 console.err(format!("{program}: ").as_bytes());
             }
             let error = Error::from(error);
-            report(&error, 0, &console);
+            report(&error, 0, &console, InquiryFailure::OnStdout);
             ((&error).into(), Ok(()))
         }
     };
@@ -165,8 +168,9 @@ fn perform(
     let status = match &result {
         Ok(Done::Yes) => ExitStatus::SUCCESS,
         Ok(Done::No) => ExitStatus::FALSE,
+        Ok(Done::Partly(status)) => *status,
         Err(error) => {
-            report(error, task.verbosity, console);
+            report(error, task.verbosity, console, InquiryFailure::OnStdout);
             error.into()
         }
     };
@@ -212,7 +216,7 @@ fn carry_out(session: &Session<'_, '_>) -> Result<Done, Error> {
         } => read(session, access, *action, *allocation_length)?,
         Operation::Out { out, verify } => change::change(session, access, out, *verify)?,
         Operation::DryRun(operation) => change::dry_run(session, operation),
-        Operation::Overview => overview::overview(session, access)?,
+        Operation::Overview => return Ok(overview::overview(session, access)),
         Operation::Question(question) => {
             let answer = question::ask(session, access, *question)?;
             session.record.borrow_mut().answer = Some(answer);

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    INQUIRY, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, Scene,
-    good, host, sense, sg_persist, status,
+    INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES,
+    RO, RW, Scene, good, host, sense, sg_persist, status,
 };
 
 const NO_KEYS: &str = "00000002 00000000";
@@ -361,8 +361,8 @@ Not sent: PERSISTENT RESERVE OUT, Reserve
             "\
 Not sent: PERSISTENT RESERVE IN, Read full status
   CDB, 10 bytes:
-    5e 03 00 00 00 00 00 00  40 00
-  Allocation length: 64 bytes
+    5e 03 00 00 00 00 00 fe  00 00
+  Allocation length: 65024 bytes
 ",
             "",
         );
@@ -387,6 +387,7 @@ mod overview {
         060000006001405000001001000000000000000000000000 \
         0000000000123abc 00000000 00 00 00000000 0002 00000018 \
         060000006001405000001002000000000000000000000000";
+    const SAS: &str = "060000006001405000001001000000000000000000000000";
 
     #[test]
     fn one_consistent_look() {
@@ -440,6 +441,7 @@ mod overview {
             .sends(READ_KEYS, good(TWO_KEYS))
             .sends(READ_RESERVATION, good(HELD))
             .sends(READ_FULL_STATUS, sense(5, 0x24, 0))
+            .sends(LESS_FULL_STATUS, sense(5, 0x24, 0))
             .run();
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         assert!(ran.stdout.contains("0x123abc"), "{}", ran.stdout);
@@ -447,22 +449,205 @@ mod overview {
 
     #[test]
     fn a_failure_is_no_overview() {
-        let ran = sg_persist("--overview /dev/sda")
+        sg_persist("--overview /dev/sda")
             .opens(RO)
             .inquires()
             .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
             .sends(READ_KEYS, host(1))
-            .run();
-        assert_eq!((ran.status, &ran.stdout[..]), (35, ""));
+            .run()
+            .is(
+                35,
+                "",
+                "Persistent reservation in: transport: Host_status=0x01 [DID_NO_CONNECT]\n\n\
+                 sg_persist: no overview of /dev/sda:\n\
+                 PR in (Read keys): Transport error\n\
+                 sg_persist failed: Transport error\n",
+            );
     }
 
     #[test]
     fn a_device_without_identity_is_not_asked() {
-        let ran = sg_persist("--overview /dev/sda")
+        // Nobody looks for it on standard output here.
+        sg_persist("--overview /dev/sda")
             .opens(RO)
             .sends(INQUIRY, host(1))
+            .run()
+            .is(
+                35,
+                "",
+                "inquiry: transport: Host_status=0x01 [DID_NO_CONNECT]\n\n\
+                 sg_persist: no overview of /dev/sda:\n\
+                 sg_persist: SCSI INQUIRY failed on /dev/sda\n",
+            );
+    }
+
+    #[test]
+    fn one_that_fails_does_not_keep_the_others_from_their_tables() {
+        let ran = sg_persist("--overview /dev/sda /dev/sdb /dev/sdc")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, status(0x18))
+            .device("/dev/sdb")
+            .fails_to_open(RO, libc::ENXIO)
+            .device("/dev/sdc")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
             .run();
-        assert_eq!(ran.status, 35);
+        assert_eq!(ran.status, 24, "{}", ran.stderr);
+        assert!(
+            ran.stdout.starts_with("Device       /dev/sdc\n"),
+            "{}",
+            ran.stdout
+        );
+        assert_eq!(
+            ran.stderr,
+            "sg_persist: no overview of /dev/sda:\n\
+             PR in (Read keys): Reservation conflict\n\
+             sg_persist failed: Reservation conflict\n\
+             sg_persist: no overview of /dev/sdb:\n\
+             sg_persist: error opening file (ro): /dev/sdb: No such device or address\n"
+        );
+        // Each device is closed before the next one is opened.
+        let touched = ran
+            .trace
+            .iter()
+            .filter(|line| !line.starts_with(['1', '5']));
+        let touched: Vec<_> = touched.collect();
+        assert_eq!(touched, ["open ro", "close", "open ro", "open ro", "close"]);
+    }
+
+    #[test]
+    fn unit_attentions_are_read_past_and_told() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, sense(6, 0x29, 0))
+            .inquires()
+            .sends(REPORT_CAPABILITIES, sense(6, 0x3f, 0x0e))
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, sense(6, 0x2a, 5))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        for text in [
+            "cleared by this: Power on, reset, or bus\n             device reset occurred (29/00).\n",
+            "Attention    A unit attention was pending and has been cleared by this: Reported luns data has\n             changed (3f/0e).\n",
+            "Registrations preempted\n             (2a/05).\n",
+        ] {
+            assert!(ran.stdout.contains(text), "{}", ran.stdout);
+        }
+    }
+
+    #[test]
+    fn a_unit_attention_that_does_not_end_does() {
+        let mut scene = sg_persist("--overview /dev/sda").opens(RO);
+        for _ in 0..17 {
+            scene = scene.sends(INQUIRY, sense(6, 0x29, 0));
+        }
+        let ran = scene.run();
+        assert_eq!((ran.status, &ran.stdout[..]), (6, ""));
+    }
+
+    #[test]
+    fn answers_that_are_not_whole_are_left_out() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            // Nine bytes: odd, and more than came.
+            .sends(REPORT_CAPABILITIES, good("0009 1d90ea01 0000"))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good("00000015 00000018 00"))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        for text in [
+            "(REPORT CAPABILITIES: the response takes 9",
+            "(READ FULL STATUS: the response\ntakes 32 bytes, only 9 came):\n",
+            " *   0xabc123\n",
+        ] {
+            assert!(ran.stdout.contains(text), "{}", ran.stdout);
+        }
+    }
+
+    #[test]
+    fn a_registration_for_all_target_ports_may_be_several_keys() {
+        let full_status = format!(
+            "00000002 00000030 0000000000abc123 00000000 03 05 00000000 0000 00000018 {SAS}"
+        );
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(
+                READ_KEYS,
+                good("00000002 00000010 0000000000abc123 0000000000abc123"),
+            )
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(&full_status))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(
+            ran.stdout
+                .contains("1 registration, by READ FULL STATUS; READ KEYS lists 2:")
+        );
+    }
+
+    #[test]
+    fn lists_that_contradict_each_other_to_the_end_are_shown_so() {
+        // A target that swaps the bytes of a key in one of the two.
+        let swapped = "00000002 00000008 23c1ab0000000000";
+        let full_status = format!(
+            "00000002 00000030 0000000000abc123 00000000 01 05 00000000 0001 00000018 {SAS}"
+        );
+        let mut scene = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES));
+        for _ in 0..5 {
+            scene = scene
+                .sends(READ_KEYS, good(swapped))
+                .sends(READ_RESERVATION, good(HELD))
+                .sends(READ_FULL_STATUS, good(&full_status));
+        }
+        let ran = scene.run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(
+            ran.stdout
+                .contains("Warning      The device contradicts itself"),
+            "{}",
+            ran.stdout
+        );
+    }
+
+    #[test]
+    fn identifiers_that_are_no_transport_id() {
+        let full_status = "00000003 00000028 0000000000001234 00000000 03 05 00000000 0000 \
+                           00000010 06000000aa11bb22cc33dd44ee55ff66";
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good("00000003 00000008 0000000000001234"))
+            .sends(
+                READ_RESERVATION,
+                good("00000003 00000010 0000000000001234 00000000 00 05 0000"),
+            )
+            .sends(READ_FULL_STATUS, good(full_status))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(
+            ran.stdout.contains(
+                " *   0x1234  all          identifier 06000000aa11bb22cc33dd44ee55ff66\n"
+            ),
+            "{}",
+            ran.stdout
+        );
     }
 }
 

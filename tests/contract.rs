@@ -5,8 +5,9 @@
 mod common;
 
 use common::{
-    Answer, DEVICE, DISK_LINES, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES,
-    RO, RW, Ran, Scene, driver, errno, good, host, sense, sg_persist, sg_persist_words, status,
+    Answer, DEVICE, DISK_LINES, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
+    REPORT_CAPABILITIES, RO, RW, Ran, Scene, driver, errno, good, host, sense, sg_persist,
+    sg_persist_words, status,
 };
 use regex::{Regex, RegexBuilder};
 
@@ -632,11 +633,17 @@ mod rules {
             (errno(libc::ENOTTY), None),
             (good("").residual(-1), None),
         ];
-        for (answer, code) in failures {
+        // INVALID FIELD IN CDB and EIO may mean that so much room cannot be had.
+        let refuses_room = |number| matches!(number, 9 | 15);
+        for (number, (answer, code)) in failures.into_iter().enumerate() {
             for (letter, cdb, data) in questions() {
-                let ran = run_of(&format!("-n {letter} DEV"))
-                    .reads(cdb, answer.clone().and_data(&data))
-                    .run();
+                let mut scene =
+                    run_of(&format!("-n {letter} DEV")).reads(cdb, answer.clone().and_data(&data));
+                // It may have asked for too much.
+                if cdb == READ_FULL_STATUS && refuses_room(number) {
+                    scene = scene.sends(LESS_FULL_STATUS, answer.clone().and_data(&data));
+                }
+                let ran = scene.run();
                 assert_ne!(ran.status, 0, "{ran:?}");
                 assert!(code.is_none_or(|code| code == ran.status), "{ran:?}");
                 assert_eq!(ran.stdout, "", "{ran:?}");

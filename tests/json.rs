@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use common::{
-    Answer, DISK_LINES, INQUIRY, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
+    Answer, DISK_LINES, INQUIRY, MORE_KEYS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
     REPORT_CAPABILITIES, RO, RW, Ran, Scene, bytes, check_condition, driver, errno, good, host,
     sense, sg_persist, status, with_data,
 };
@@ -516,12 +516,12 @@ mod parameter_data {
             sg_persist("-j -n -k /dev/sda")
                 .opens(RO)
                 .sends(READ_KEYS, good(&list[..]))
-                .sends("5e000000000000200800", good(&list[..])),
+                .sends(MORE_KEYS, good(&list[..])),
         );
-        assert_eq!(document["command"]["cdb"], "5e000000000000200800");
+        assert_eq!(document["command"]["cdb"], MORE_KEYS);
         let keys = &document["parameter_data"]["reservation_keys"];
         assert_eq!(keys.as_array().unwrap().len(), 1024);
-        assert_eq!(document["outcome"]["residual"], 0);
+        assert_eq!(document["outcome"]["residual"], 65_024 - 8200);
     }
 
     #[test]

@@ -9,13 +9,13 @@ use regex::Regex;
 use sg_persist::cli::options::{LONG_NAMES, NEW_LONG_NAMES, Opt, Value};
 use sg_persist::cli::usage::{MORE_USAGE, USAGE};
 use sg_persist::exit::ExitStatus;
+use sg_persist::logical_unit::LogicalUnit;
 use sg_persist::nvme::Command;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
 use sg_persist::transport::nvme::Passthrough;
 use sg_persist::transport::translation::Translator;
 use sg_persist::transport::{Data, Node, NodeKind};
-use sg_persist::unit::LogicalUnit;
 
 const PAGE: &str = include_str!("../man/sg_persist.8");
 const EXIT: &str = include_str!("../src/exit.rs");

@@ -15,8 +15,8 @@ use proptest::sample::select;
 use sg_persist::cli::number::{hex64, maxlen};
 use sg_persist::cli::request::Environment;
 use sg_persist::pr::prin::{
-    Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
-    ServiceAction, TargetPorts,
+    self, Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation,
+    Reservation, ServiceAction, TargetPorts,
 };
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::pr::{ReservationKey, ReservationType, Scope};
@@ -90,9 +90,9 @@ fn read_reservation() -> impl Strategy<Value = ReadReservation> {
         scope,
         reservation_type: kind,
     });
-    (any::<u32>(), vec(held, 0..4)).prop_map(|(generation, reservations)| ReadReservation {
+    (any::<u32>(), option::of(held)).prop_map(|(generation, reservation)| ReadReservation {
         generation,
-        reservations,
+        reservation,
     })
 }
 
@@ -357,7 +357,7 @@ proptest! {
         prop_assert_eq!(typed.as_ref(), Ok(&id));
         for end in 0..id.as_bytes().len() {
             prop_assert!(TransportId::from_bytes(&id.as_bytes()[..end]).is_err());
-            prop_assert!(!TransportId::received(&id.as_bytes()[..end]).fits_frame());
+            prop_assert!(!TransportId::received(&id.as_bytes()[..end]).is_whole());
         }
     }
 
@@ -468,7 +468,10 @@ proptest! {
     fn a_whole_answer_is_shown((action, data) in whole_answer(), hex in 0..4_usize) {
         let letter = ["k", "r", "c", "s"][usize::from(action.code())];
         let words = [format!("-n{letter}{}", "H".repeat(hex)), "/dev/sda".to_owned()];
-        let room = i64::from(sg_persist::pr::prin::DEFAULT_ALLOCATION_LENGTH);
+        let room = i64::from(match action {
+            ServiceAction::ReadFullStatus => prin::AMPLE_ALLOCATION_LENGTH,
+            _ => prin::DEFAULT_ALLOCATION_LENGTH,
+        });
         let scene = Scene {
             words: words.map(OsString::from).to_vec(),
             answers: vec![Answer {

@@ -4,9 +4,10 @@
 mod common;
 
 use common::{
-    Answer, DEVICE, DISK, DISK_LINES, INQUIRY, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
-    REPORT_CAPABILITIES, RO, RW, check_condition, driver, errno, good, host, sense, sg_persist,
-    sg_persist_words, status, with_data,
+    Answer, DEVICE, DISK, DISK_LINES, INQUIRY, MORE_KEYS, MORE_RESERVATION, MOST_KEYS,
+    READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, bytes,
+    check_condition, driver, errno, good, host, sense, sg_persist, sg_persist_words, status,
+    with_data,
 };
 
 /// No registrations.
@@ -396,10 +397,13 @@ invocation_arguments:
             ("-m 3x8,9", "5e000000000000001800"),
             ("-l 2000", "5e000000000000200000"),
         ] {
-            sg_persist(&format!("-n -k {line} /dev/sda"))
-                .reads(cdb, good(TWO_KEYS))
-                .run()
-                .is(0, TWO_KEYS_TEXT, "");
+            let mut scene =
+                sg_persist(&format!("-n -k {line} /dev/sda")).reads(cdb, good(TWO_KEYS));
+            // They fill 24 bytes: with more room it shows that they are all.
+            if cdb == "5e000000000000001800" {
+                scene = scene.sends(MORE_KEYS, good(TWO_KEYS));
+            }
+            scene.run().is(0, TWO_KEYS_TEXT, "");
         }
     }
 
@@ -816,21 +820,6 @@ mod answers {
     }
 
     #[test]
-    fn the_first_of_several_reservations_is_shown() {
-        assert_eq!(
-            read(
-                "-n -r",
-                READ_RESERVATION,
-                "00000015 00000020 0000000000abc123 00000000 00 01 0000 0000000000def456 00000000 00 03 0000"
-            ),
-            "  PR generation=0x15, Reservation follows:
-    Key=0xabc123
-    scope: LU_SCOPE,  type: Write Exclusive
-"
-        );
-    }
-
-    #[test]
     fn report_capabilities() {
         assert_eq!(
             read("-n -c", REPORT_CAPABILITIES, "0008 1d 90 ea 01 0000"),
@@ -870,7 +859,7 @@ Report capabilities response:
     }
 
     /// Two registrations: a SAS port that holds the reservation, and an iSCSI node.
-    fn full_status() -> String {
+    pub(super) fn full_status() -> String {
         let name = hex::encode("iqn.2005-03.org.open-iscsi:abc\0\0");
         let list = format!(
             "0000000000abc123 00000000 01 05 00000000 0001 00000018 {SAS}
@@ -879,7 +868,7 @@ Report capabilities response:
         format!("00000015 0000006c {list}")
     }
 
-    const FULL_STATUS_TEXT: &str = "  PR generation=0x15
+    pub(super) const FULL_STATUS_TEXT: &str = "  PR generation=0x15
     Key=0xabc123
       All target ports bit clear
       Relative port address: 0x1
@@ -931,7 +920,7 @@ Report capabilities response:
         ran.is(
             0,
             "  PR generation=0x15\n  No full status descriptors\n  So there are no registered IT nexuses\n",
-            "    Persistent reservation in cdb: [5e 03 00 00 00 00 00 20 00 00]\n",
+            "    Persistent reservation in cdb: [5e 03 00 00 00 00 00 fe 00 00]\n",
         );
     }
 
@@ -1074,13 +1063,13 @@ Report capabilities response:
 
     #[test]
     fn a_thousand_keys_fit_the_room_that_is_asked_for() {
-        let keys: String = (0..1023).map(|key| format!("{key:016x}")).collect();
-        let shown = read("-n -k", READ_KEYS, &format!("00000001 00001ff8 {keys}"));
+        let keys: String = (0..1022).map(|key| format!("{key:016x}")).collect();
+        let shown = read("-n -k", READ_KEYS, &format!("00000001 00001ff0 {keys}"));
         assert!(shown.starts_with(
-            "  PR generation=0x1, 1023 registered reservation keys follow:\n    0x0\n    0x1\n"
+            "  PR generation=0x1, 1022 registered reservation keys follow:\n    0x0\n    0x1\n"
         ));
-        assert!(shown.ends_with("    0x3fe\n"));
-        assert_eq!(shown.lines().count(), 1024);
+        assert!(shown.ends_with("    0x3fd\n"));
+        assert_eq!(shown.lines().count(), 1023);
     }
 
     #[test]
@@ -2218,6 +2207,7 @@ fn tempfile(name: &str, text: &[u8]) -> std::path::PathBuf {
 /// What differs from the original on purpose: each test bears the name that the manual gives the
 /// difference under DIFFERENCES.
 mod differences {
+    use super::answers::{FULL_STATUS_TEXT, full_status};
     use super::*;
 
     fn short(additional: &str) -> String {
@@ -2747,9 +2737,6 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
             "00000018 0000000000abc123 00000000 01 05 00000000 0001 ffffffe8".to_owned(),
             // A second descriptor of four bytes.
             "0000001c 0000000000abc123 00000000 01 05 00000000 0001 00000000 00000000".to_owned(),
-            // A TransportID that is not whole in its frame.
-            "00000020 0000000000abc123 00000000 01 05 00000000 0001 00000008 0600000050000000"
-                .to_owned(),
         ] {
             let ran = sg_persist("-n -s /dev/sda")
                 .reads(READ_FULL_STATUS, good(&format!("00000015 {list}")))
@@ -2806,7 +2793,7 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
         let data = format!("00000001 00002000 {keys}");
         let ran = sg_persist("-n -k /dev/sda")
             .reads(READ_KEYS, good(&data))
-            .sends("5e000000000000200800", good(&data))
+            .sends(MORE_KEYS, good(&data))
             .run();
         assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
         assert!(ran.stdout.starts_with(
@@ -2814,6 +2801,237 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
         ));
         assert!(ran.stdout.ends_with("    0x3ff\n"));
         assert_eq!(ran.stdout.lines().count(), 1025);
+    }
+
+    /// So many keys, in as many bytes as they take but with this ADDITIONAL LENGTH.
+    fn keys_claiming(count: usize, additional_length: usize) -> String {
+        let keys: String = (0..count).map(|key| format!("{key:016x}")).collect();
+        format!("00000001 {additional_length:08x} {keys}")
+    }
+
+    #[test]
+    fn a_list_that_fills_its_room_is_read_again() {
+        // LIO before 5.13 stops where the room is full, and names the length of what it wrote.
+        let ran = sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, good(&keys_claiming(1023, 8184)))
+            .sends(MORE_KEYS, good(&keys_claiming(1500, 12_000)))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(
+            ran.stdout
+                .contains(" 1500 registered reservation keys follow:\n")
+        );
+        // So it does with all that a command can ask for.
+        let ran = sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, good(&keys_claiming(1023, 8184)))
+            .sends(MORE_KEYS, good(&keys_claiming(8127, 65_016)))
+            .sends(MOST_KEYS, good(&keys_claiming(8190, 65_520)))
+            .run();
+        ran.is(
+            97,
+            "",
+            &short(
+                "PR in (Read keys): the response takes 65528 of 65535 bytes of room, so the device may have left out what did not fit",
+            ),
+        );
+    }
+
+    #[test]
+    fn a_list_that_overshoots_its_room_has_an_end() {
+        // tgt names eight bytes more than there is room for, whatever the room.
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, good(&keys_claiming(1023, 8192)))
+            .sends(MORE_KEYS, good(&keys_claiming(8127, 65_024)))
+            .sends(MOST_KEYS, good(&keys_claiming(8190, 65_528)))
+            .run()
+            .is(
+                97,
+                "",
+                &short(
+                    "PR in (Read keys): the response takes 65536 bytes, only 65528 came\n\
+                     No command can ask for more than 65535 bytes, so the whole list cannot be read",
+                ),
+            );
+    }
+
+    #[test]
+    fn a_room_that_was_asked_for_shows_no_part_of_a_list() {
+        // 126 of 217 keys, named as all.
+        for line in ["-n -k -m 1024 /dev/sda", "-n -k -l 400 /dev/sda"] {
+            let ran = sg_persist(line)
+                .reads("5e000000000000040000", good(&keys_claiming(127, 1016)))
+                .sends(MORE_KEYS, good(&keys_claiming(217, 1736)))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            assert!(
+                ran.stderr.starts_with(
+                    "PR in (Read keys): the response takes 1744 bytes, only 1024 came\n"
+                ),
+                "{}",
+                ran.stderr
+            );
+        }
+        // The list fits: it is shown.
+        let ran = sg_persist("-n -k -m 1024 /dev/sda")
+            .reads("5e000000000000040000", good(&keys_claiming(127, 1016)))
+            .sends(MORE_KEYS, good(&keys_claiming(127, 1016)))
+            .run();
+        assert_eq!((ran.status, ran.stdout.lines().count()), (0, 128));
+        // "None" in room for no more than that is no answer yet.
+        let held = "00000015 00000010 0000000000abc123 00000000 00 05 0000";
+        let ran = sg_persist("-n -r -m 8 /dev/sda")
+            .reads("5e010000000000000800", good("00000015 00000000"))
+            .sends(MORE_RESERVATION, good(held))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        sg_persist("-n -r -m 8 /dev/sda")
+            .reads("5e010000000000000800", good("00000015 00000000"))
+            .sends(MORE_RESERVATION, good("00000015 00000000"))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x15, there is NO reservation held\n",
+                "",
+            );
+    }
+
+    #[test]
+    fn full_status_has_ample_room_whatever_was_asked_for() {
+        let whole = full_status();
+        let ran = sg_persist("-n -s -m 1k /dev/sda")
+            .reads(READ_FULL_STATUS, good(&whole))
+            .run();
+        ran.is(0, FULL_STATUS_TEXT, "");
+        // What does not fit what was asked for is not shown.
+        let ran = sg_persist("-n -s -m 40 /dev/sda")
+            .reads(READ_FULL_STATUS, good(&whole))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        // Where so much is refused, what was asked for; and more, as long as it may be cut.
+        let ran = sg_persist("-n -s -m 1k /dev/sda")
+            .reads(READ_FULL_STATUS, sense(5, 0x24, 0))
+            .sends("5e030000000000040000", good(&whole))
+            .run();
+        ran.is(0, FULL_STATUS_TEXT, "");
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(READ_FULL_STATUS, errno(libc::EIO))
+            .sends("5e030000000000200000", good(&whole))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (0, FULL_STATUS_TEXT));
+        let one = "0000000000abc123 00000000 00 00 00000000 0001 00000000";
+        let list = |count: usize| format!("00000015 {:08x} {}", count * 24, one.repeat(count));
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(READ_FULL_STATUS, sense(5, 0x24, 0))
+            .sends("5e030000000000200000", good(&list(341)))
+            .sends("5e030000000000400000", good(&list(400)))
+            .run();
+        assert_eq!((ran.status, ran.stdout.matches("Key=").count()), (0, 400));
+        // A list that ends near the end of the ample room may be cut; more is never asked for.
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(READ_FULL_STATUS, good(&list(2700)))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+        assert!(
+            ran.stderr.contains("takes 64808 of 65024 bytes of room"),
+            "{}",
+            ran.stderr
+        );
+        let ran = sg_persist("-n -s /dev/sda")
+            .reads(READ_FULL_STATUS, good(&list(2697)))
+            .run();
+        assert_eq!((ran.status, ran.stdout.matches("Key=").count()), (0, 2697));
+    }
+
+    #[test]
+    fn a_buffer_that_nobody_wrote_is_no_answer() {
+        const SAYS: &str = "the device reported success but did not transfer the response";
+        for (line, cdb, name) in [
+            ("-n -k", READ_KEYS, "Read keys"),
+            ("-n -r", READ_RESERVATION, "Read reservation"),
+            ("-n -c", REPORT_CAPABILITIES, "Report capabilities"),
+            ("-n -s", READ_FULL_STATUS, "Read full status"),
+            ("--has-key=1", READ_KEYS, "Read keys"),
+            ("--holder-is=1", READ_RESERVATION, "Read reservation"),
+            ("--reserved", READ_RESERVATION, "Read reservation"),
+            ("-n -k -H", READ_KEYS, "Read keys"),
+            ("-n -k -m 16", "5e000000000000001000", "Read keys"),
+        ] {
+            sg_persist(&format!("{line} /dev/sda"))
+                .reads(cdb, good("").residual(0))
+                .run()
+                .is(97, "", &short(&format!("PR in ({name}): {SAYS}")));
+            // Some bytes of its beginning are no beginning.
+            let mut scene =
+                sg_persist(&format!("{line} /dev/sda")).reads(cdb, good("00").residual(0));
+            if cdb == REPORT_CAPABILITIES {
+                // By half of the length that came it takes 225 bytes: does it?
+                scene = scene.sends(cdb, good("00").residual(0));
+            }
+            let ran = scene.run();
+            assert_eq!(ran.status, 97, "{line}");
+            assert!(!ran.stdout.contains("NO"), "{}", ran.stdout);
+        }
+        // Neither is a part of it.
+        for end in 8..24 {
+            let data = &bytes(TWO_KEYS)[..end];
+            let mut scene =
+                sg_persist("-n -k /dev/sda").reads(READ_KEYS, with_data(data).residual(8192 - 24));
+            if end <= 20 {
+                scene = scene.sends(READ_KEYS, with_data(data).residual(8192 - 24));
+                scene
+                    .run()
+                    .is(97, "", &short(&format!("PR in (Read keys): {SAYS}")));
+            }
+        }
+        // The device itself: nothing is asked of one that does not say what it is.
+        let ran = sg_persist("-k /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, good("").residual(0))
+            .run();
+        ran.is(97, "sg_persist: SCSI INQUIRY failed on /dev/sda\n", "");
+    }
+
+    #[test]
+    fn several_reservations_are_not_one() {
+        let two = "00000015 00000020 0000000000abc123 00000000 00 01 0000 0000000000def456 00000000 00 03 0000";
+        for line in [
+            "-n -r",
+            "--reserved",
+            "--holder-is=abc123",
+            "--holder-is=def456",
+        ] {
+            sg_persist(&format!("{line} /dev/sda"))
+                .reads(READ_RESERVATION, good(two))
+                .run()
+                .is(
+                    97,
+                    "",
+                    &short(
+                        "PR in (Read reservation): the response lists 2 reservations, a logical unit has one at most",
+                    ),
+                );
+        }
+    }
+
+    #[test]
+    fn an_identifier_in_place_of_a_transport_id_is_shown() {
+        // As the disks of Hyper-V and OpenHCL have it.
+        let data = "000000030000002800000000000012340000000003050000000000000000001006000000aa11bb22cc33dd44ee55ff66";
+        sg_persist("-n -s /dev/sda")
+            .reads(READ_FULL_STATUS, good(data))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x3
+    Key=0x1234
+      All target ports bit set
+      << Reservation holder >>
+      scope: LU_SCOPE,  type: Write Exclusive, registrants only
+      Transport Id short or not multiple of 4 [length=16]:
+      06 00 00 00 aa 11 bb 22  cc 33 dd 44 ee 55 ff 66
+",
+                "",
+            );
     }
 
     #[test]
@@ -3177,7 +3395,7 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
             bsg_major: None,
         };
         let translator = Translator::new(Empty, node, "/dev/ng0n1".as_ref());
-        let mut unit = sg_persist::unit::LogicalUnit::new(Box::new(translator));
+        let mut unit = sg_persist::logical_unit::LogicalUnit::new(Box::new(translator));
         let keys = unit.read_keys().unwrap();
         assert_eq!((keys.generation, keys.keys.len()), (5, 0));
     }

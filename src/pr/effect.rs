@@ -39,17 +39,16 @@ impl State {
     /// unregister between the two without being counted, and then a holder would be seen that is
     /// not among the keys.
     ///
-    /// `None` when PRGENERATION differs, so that they do not describe the same state, and when
-    /// there is more than one reservation, which SPC-5 rules out.
+    /// `None` when PRGENERATION differs, so that they do not describe the same state.
     #[must_use]
     pub fn new(keys: &ReadKeys, reservation: &ReadReservation) -> Option<Self> {
-        if keys.generation != reservation.generation || reservation.reservations.len() > 1 {
+        if keys.generation != reservation.generation {
             return None;
         }
         Some(Self {
             generation: keys.generation,
             keys: keys.keys.clone(),
-            reservation: reservation.reservations.first().copied(),
+            reservation: reservation.reservation,
         })
     }
 }
@@ -73,6 +72,17 @@ pub enum Registrants {
     /// A host, with NVMe: through all its controllers at once, which are listed one by one. It may
     /// register the key that it has once more.
     Hosts,
+}
+
+impl Registrants {
+    /// Those of an NVMe namespace, or of a SCSI logical unit.
+    #[must_use]
+    pub const fn of(is_nvme: bool) -> Self {
+        match is_nvme {
+            true => Self::Hosts,
+            false => Self::Nexuses,
+        }
+    }
 }
 
 /// The state that was read is not the one that the command must have left. As text: one line for
@@ -964,7 +974,7 @@ mod tests {
         let reservation = held(B, WE).unwrap();
         let mut reservations = ReadReservation {
             generation: 7,
-            reservations: vec![reservation],
+            reservation: Some(reservation),
         };
         let expected = State {
             generation: 7,
@@ -972,9 +982,7 @@ mod tests {
             reservation: Some(reservation),
         };
         assert_eq!(State::new(&keys, &reservations), Some(expected));
-        reservations.reservations.push(reservation);
-        assert_eq!(State::new(&keys, &reservations), None);
-        reservations.reservations.clear();
+        reservations.reservation = None;
         assert_eq!(State::new(&keys, &reservations).unwrap().reservation, None);
         reservations.generation = 8;
         assert_eq!(State::new(&keys, &reservations), None);

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub mod effect;
 pub mod prin;
 pub mod prout;
+pub mod room;
+pub mod snapshot;
 pub mod transport_id;
 
 /// How long a command may take where nobody says otherwise.

@@ -3,9 +3,11 @@
 //! The parsers take the bytes that came, and nothing else. They either give the whole answer or
 //! say in [`Malformed`] why there is none: half a list of keys is not a list of keys.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
-use super::transport_id::TransportId;
+use super::transport_id::{self, TransportId};
 use super::{ReservationKey, ReservationType, Scope};
 use crate::scsi::bytes::{Reader, Truncated};
 use crate::scsi::cdb::Cdb;
@@ -79,6 +81,45 @@ impl ServiceAction {
         ])
     }
 
+    /// Bytes of the whole parameter data by its own word; `None` where the field that tells did not
+    /// come.
+    #[must_use]
+    pub fn claimed(self, data: &[u8]) -> Option<u64> {
+        match self {
+            Self::ReportCapabilities => Reader::new(data).u16("LENGTH").ok().map(u64::from),
+            _ => Header::parse(data).ok().map(|header| header.claimed()),
+        }
+    }
+
+    /// The bytes of the field that tells how long the parameter data is.
+    #[must_use]
+    pub const fn length_field(self) -> Range<usize> {
+        match self {
+            Self::ReportCapabilities => 0..2,
+            _ => 4..HEADER_LENGTH,
+        }
+    }
+
+    /// Whether parameter data that takes `claimed` bytes by its own word was not cut by the device
+    /// server to fit into `room` bytes. Some device servers stop where the next element does not
+    /// fit and name the length of what they wrote: the list is whole only where the largest element
+    /// would have had its place behind it.
+    #[must_use]
+    pub const fn proves_whole(self, claimed: u64, room: u16) -> bool {
+        let room = room as u64;
+        match self {
+            Self::ReportCapabilities => true,
+            Self::ReadKeys => claimed + ReadKeys::ELEMENT as u64 <= room,
+            // There is one reservation at the most (SPC-5 5.13.7): nothing comes behind it.
+            Self::ReadReservation => {
+                let one = (HEADER_LENGTH + ReadReservation::ELEMENT as usize) as u64;
+                let whole = if claimed < one { one } else { claimed };
+                whole <= room
+            }
+            Self::ReadFullStatus => claimed + FullStatusDescriptor::LARGEST <= room,
+        }
+    }
+
     /// Reads the parameter data that came in answer to this service action.
     ///
     /// # Errors
@@ -131,15 +172,33 @@ pub enum Malformed {
         element: u32,
     },
     /// A full status descriptor does not end inside the list.
-    #[error("descriptor {number} at byte {offset} does not fit the list: {problem}")]
+    #[error("descriptor {number} at byte {offset} does not fit the list: {overrun}")]
     Descriptor {
         /// Which one, counted from 1.
         number: usize,
         /// Its first byte, counted from the start of the parameter data.
         offset: usize,
         /// What does not fit.
-        problem: DescriptorProblem,
+        overrun: Truncated,
     },
+    /// The answer ends so near the end of the room for it that the device server may have cut it.
+    #[error(
+        "the response takes {claimed} of {room} bytes of room, so the device may have left out what \
+         did not fit"
+    )]
+    Unproven {
+        /// Bytes that it takes, by its own word.
+        claimed: u64,
+        /// Bytes of room.
+        room: u16,
+    },
+    /// The status tells of success, and nobody wrote into the buffer, or not as far as the answer
+    /// goes by its own word.
+    #[error("the device reported success but did not transfer the response")]
+    Unwritten,
+    /// More than one reservation, which SPC-5 rules out (5.13.7).
+    #[error("the response lists {0} reservations, a logical unit has one at most")]
+    SeveralReservations(usize),
     /// Sense data came and nothing but zeros with it: no list, or no data at all, nobody can tell.
     #[error("sense data came, and {0} zero bytes that need not be an answer")]
     ZerosBesideSense(usize),
@@ -151,17 +210,6 @@ pub enum Malformed {
     },
 }
 
-/// What is wrong with a full status descriptor.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DescriptorProblem {
-    /// Its fixed part or its TransportID runs over the end of the list.
-    #[error("{0}")]
-    Overrun(#[from] Truncated),
-    /// The TransportID is not whole within ADDITIONAL DESCRIPTOR LENGTH.
-    #[error("no TransportID is whole in its {0} bytes")]
-    TransportId(usize),
-}
-
 impl Malformed {
     /// The allocation length, in bytes, with which the whole response would come; `None` when it
     /// is malformed in another way.
@@ -170,35 +218,6 @@ impl Malformed {
         match self {
             Self::Cut { needed, .. } => Some(*needed),
             _ => None,
-        }
-    }
-}
-
-/// Reads until the answer is whole.
-///
-/// `read` sends the command with so many bytes of room and gives what came; `parse` reads that.
-/// A response that is longer than `room` is read again with the room that it needs, at most so
-/// many `tries` more: it may have grown meanwhile. What came last is returned, and what `parse`
-/// made of it.
-///
-/// # Errors
-/// The first error of `read`.
-pub fn read_whole<T, E>(
-    mut room: u16,
-    mut tries: u8,
-    mut read: impl FnMut(u16) -> Result<Vec<u8>, E>,
-    parse: impl Fn(&[u8]) -> Result<T, Malformed>,
-) -> Result<(Vec<u8>, Result<T, Malformed>), E> {
-    loop {
-        let data = read(room)?;
-        let parsed = parse(&data);
-        let needed = parsed.as_ref().err().and_then(Malformed::needed);
-        match needed.map(u16::try_from) {
-            Some(Ok(needed)) if needed > room && tries > 0 => {
-                room = needed;
-                tries -= 1;
-            }
-            _ => return Ok((data, parsed)),
         }
     }
 }
@@ -215,11 +234,18 @@ pub fn beside_sense(data: &[u8]) -> Result<(), Malformed> {
     }
 }
 
-/// Bytes of room for an answer, before it is known how long it is.
+/// Bytes of room for an answer, before it is known how long it is; but see
+/// [`AMPLE_ALLOCATION_LENGTH`].
 pub const DEFAULT_ALLOCATION_LENGTH: u16 = 8192;
 
-/// How often a response that did not fit is read again.
-pub const MORE_TRIES: u8 = 2;
+/// Bytes of room for a long answer: the largest multiple of 512 that fits the field.
+///
+/// READ FULL STATUS starts with it. Linux's target (6.1 to 7.3 at the least) writes up to 32 bytes
+/// behind a buffer that is too small for all descriptors, and takes the machine down where that is
+/// the end of a page: it is never asked for a list that may not fit. Behind these bytes there is
+/// room in the same page. The kernel lets the device write straight into a buffer of this length; one
+/// of 65,535 bytes is a copy, filled with zeros, in which it does not show that nothing was written.
+pub const AMPLE_ALLOCATION_LENGTH: u16 = 65_024;
 
 /// The header that three of the service actions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +270,12 @@ impl Header {
         })
     }
 
+    /// Bytes of the whole parameter data.
+    #[must_use]
+    pub const fn claimed(self) -> u64 {
+        HEADER_LENGTH as u64 + self.additional_length as u64
+    }
+
     /// The header of a list of `length` bytes.
     fn emit(generation: u32, length: usize) -> Vec<u8> {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
@@ -259,7 +291,7 @@ fn list(data: &[u8], element: u32) -> Result<(Header, &[u8]), Malformed> {
         .ok()
         .and_then(|length| data.get(HEADER_LENGTH..HEADER_LENGTH.checked_add(length)?))
         .ok_or_else(|| Malformed::Cut {
-            needed: HEADER_LENGTH as u64 + u64::from(additional_length),
+            needed: header.claimed(),
             received: data.len(),
         })?;
     if additional_length % element != 0 {
@@ -282,12 +314,15 @@ pub struct ReadKeys {
 }
 
 impl ReadKeys {
+    /// Bytes of a key.
+    const ELEMENT: u32 = 8;
+
     /// Reads the whole of `data`.
     ///
     /// # Errors
     /// [`Malformed`] when the list is cut or does not hold whole keys.
     pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
-        let (header, list) = list(data, 8)?;
+        let (header, list) = list(data, Self::ELEMENT)?;
         let mut reader = Reader::new(list);
         let keys = std::iter::from_fn(|| reader.u64("RESERVATION KEY").ok());
         Ok(Self {
@@ -317,49 +352,63 @@ pub struct Reservation {
     pub reservation_type: ReservationType,
 }
 
+impl Reservation {
+    /// Reads a reservation descriptor.
+    fn parse(descriptor: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(descriptor);
+        let reservation_key = ReservationKey(reader.u64("RESERVATION KEY")?);
+        reader.bytes("obsolete scope-specific address", 4)?;
+        reader.u8("reserved")?;
+        let scope_type = reader.u8("SCOPE and TYPE")?;
+        Ok(Self {
+            reservation_key,
+            scope: Scope::from_high_bits(scope_type),
+            reservation_type: ReservationType::from_low_bits(scope_type),
+        })
+    }
+}
+
 /// The parameter data of READ RESERVATION (SPC-5 6.16.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadReservation {
     /// Counts the changes to the registrations.
     #[doc(alias = "PRGENERATION")]
     pub generation: u32,
-    /// The reservations held. SPC-5 knows of one at the most; SCSI-3 devices could list one for
-    /// each extent.
-    pub reservations: Vec<Reservation>,
+    /// The reservation held, if any.
+    pub reservation: Option<Reservation>,
 }
 
 impl ReadReservation {
+    /// Bytes of a reservation descriptor.
+    const ELEMENT: u32 = 16;
+
     /// Reads the whole of `data`.
     ///
     /// # Errors
-    /// [`Malformed`] when the list is cut or does not hold whole descriptors of 16 bytes.
+    /// [`Malformed`] when the list is cut, does not hold whole descriptors of 16 bytes, or holds more
+    /// than one: one of several must not pass for all.
     pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
-        let (header, list) = list(data, 16)?;
-        let mut reader = Reader::new(list);
-        let mut reservations = Vec::new();
-        while !reader.rest().is_empty() {
-            let reservation_key = ReservationKey(reader.u64("RESERVATION KEY")?);
-            reader.bytes("obsolete scope-specific address", 4)?;
-            reader.u8("reserved")?;
-            let scope_type = reader.u8("SCOPE and TYPE")?;
-            reader.bytes("obsolete", 2)?;
-            reservations.push(Reservation {
-                reservation_key,
-                scope: Scope::from_high_bits(scope_type),
-                reservation_type: ReservationType::from_low_bits(scope_type),
-            });
+        let (header, list) = list(data, Self::ELEMENT)?;
+        let count = list.len() / Self::ELEMENT as usize;
+        if count > 1 {
+            return Err(Malformed::SeveralReservations(count));
         }
+        let reservation = match list {
+            [] => None,
+            descriptor => Some(Reservation::parse(descriptor)?),
+        };
         Ok(Self {
             generation: header.generation,
-            reservations,
+            reservation,
         })
     }
 
     /// The bytes that [`ReadReservation::parse`] reads.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let mut data = Header::emit(self.generation, self.reservations.len() * 16);
-        for reservation in &self.reservations {
+        let length = self.reservation.map_or(0, |_| Self::ELEMENT as usize);
+        let mut data = Header::emit(self.generation, length);
+        if let Some(reservation) = self.reservation {
             data.extend(reservation.reservation_key.0.to_be_bytes());
             data.extend([0; 5]);
             data.push(reservation.scope.code() << 4 | reservation.reservation_type.code());
@@ -518,7 +567,8 @@ pub struct FullStatusDescriptor {
     /// The reservation that this nexus holds.
     #[doc(alias = "R_HOLDER")]
     pub held: Option<(Scope, ReservationType)>,
-    /// The initiator port of the nexus; some device servers leave it out.
+    /// The initiator port of the nexus; some device servers leave it out, some name it in another
+    /// form ([`TransportId::is_whole`] tells).
     pub transport_id: Option<TransportId>,
 }
 
@@ -556,11 +606,11 @@ impl ReadFullStatus {
         let mut descriptors = Vec::new();
         while !reader.rest().is_empty() {
             let offset = reader.offset();
-            let descriptor = FullStatusDescriptor::take(&mut reader).map_err(|problem| {
+            let descriptor = FullStatusDescriptor::take(&mut reader).map_err(|overrun| {
                 Malformed::Descriptor {
                     number: descriptors.len() + 1,
                     offset,
-                    problem,
+                    overrun,
                 }
             })?;
             descriptors.push(descriptor);
@@ -569,6 +619,29 @@ impl ReadFullStatus {
             generation: header.generation,
             descriptors,
         })
+    }
+
+    /// Whether these are the registrations that `keys` lists. A descriptor with ALL_TG_PT stands for
+    /// one of them or, on some device servers, for one through each target port.
+    #[must_use]
+    pub fn lists(&self, keys: &ReadKeys) -> bool {
+        let mut listed: Vec<ReservationKey> = keys.keys.clone();
+        listed.sort_unstable();
+        let mut described: Vec<(ReservationKey, TargetPorts)> = self
+            .descriptors
+            .iter()
+            .map(|descriptor| (descriptor.reservation_key, descriptor.target_ports))
+            .collect();
+        described.sort_unstable_by_key(|&(key, _)| key);
+        let mut listed = listed.chunk_by(|a, b| a == b);
+        let alike = described.chunk_by(|(a, _), (b, _)| a == b).all(|same| {
+            let all = same.iter().any(|&(_, ports)| ports == TargetPorts::All);
+            listed.next().is_some_and(|keys| {
+                keys.first() == same.first().map(|(key, _)| key)
+                    && (keys.len() == same.len() || all && keys.len() > same.len())
+            })
+        });
+        alike && listed.next().is_none()
     }
 
     /// The bytes that [`ReadFullStatus::parse`] reads.
@@ -587,9 +660,15 @@ impl ReadFullStatus {
 impl FullStatusDescriptor {
     const ALL_TG_PT: u8 = 0x02;
     const R_HOLDER: u8 = 0x01;
+    /// Bytes before the TransportID.
+    const FIXED: usize = 24;
+    /// Bytes of the largest: with the longest TransportID.
+    const LARGEST: u64 = (Self::FIXED + transport_id::MAXIMUM_LENGTH) as u64;
 
-    /// Takes one descriptor: 24 bytes and the TransportID, whose length is in the last four.
-    fn take(reader: &mut Reader<'_>) -> Result<Self, DescriptorProblem> {
+    /// Takes one descriptor: [`FullStatusDescriptor::FIXED`] bytes and the TransportID, whose length
+    /// is in the last four. What stands in its place need not be a TransportID of SPC-5: some device
+    /// servers put an identifier of 8 or 16 bytes there.
+    fn take(reader: &mut Reader<'_>) -> Result<Self, Truncated> {
         let reservation_key = ReservationKey(reader.u64("RESERVATION KEY")?);
         reader.bytes("reserved", 4)?;
         let flags = reader.u8("ALL_TG_PT and R_HOLDER")?;
@@ -600,9 +679,6 @@ impl FullStatusDescriptor {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let frame = reader.bytes("TRANSPORTID", length)?;
         let transport_id = (!frame.is_empty()).then(|| TransportId::received(frame));
-        if transport_id.as_ref().is_some_and(|id| !id.fits_frame()) {
-            return Err(DescriptorProblem::TransportId(length));
-        }
         Ok(Self {
             reservation_key,
             target_ports: if flags & Self::ALL_TG_PT == 0 {
@@ -758,12 +834,12 @@ mod tests {
         let read = ReadReservation::parse(&RESERVED).unwrap();
         assert_eq!(read.generation, 2);
         assert_eq!(
-            read.reservations,
-            [Reservation {
+            read.reservation,
+            Some(Reservation {
                 reservation_key: ReservationKey(0x0102_0304_0506_0708),
                 scope: Scope::from_high_bits(0x20),
                 reservation_type: ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
-            }]
+            })
         );
         let mut zeroed = RESERVED;
         for obsolete in [16, 17, 18, 19, 20, 22, 23] {
@@ -787,7 +863,49 @@ mod tests {
             })
         );
         data[7] = 0;
-        assert_eq!(ReadReservation::parse(&data).unwrap().reservations, []);
+        assert_eq!(ReadReservation::parse(&data).unwrap().reservation, None);
+    }
+
+    #[test]
+    fn one_of_several_reservations_is_no_answer() {
+        let mut data = [&RESERVED[..], &RESERVED[8..]].concat();
+        data[7] = 32;
+        assert_eq!(
+            ReadReservation::parse(&data),
+            Err(Malformed::SeveralReservations(2))
+        );
+    }
+
+    #[test]
+    fn lists_are_whole_where_one_more_element_had_room() {
+        let keys = ServiceAction::ReadKeys;
+        assert!(keys.proves_whole(8184, 8192));
+        assert!(!keys.proves_whole(8192, 8192));
+        assert!(!keys.proves_whole(8200, 8192));
+        let reservation = ServiceAction::ReadReservation;
+        assert!(reservation.proves_whole(8, 24));
+        assert!(!reservation.proves_whole(8, 23));
+        assert!(reservation.proves_whole(24, 24));
+        assert!(!reservation.proves_whole(40, 39));
+        let full_status = ServiceAction::ReadFullStatus;
+        // 24 bytes and the longest iSCSI name with its ISID.
+        assert!(full_status.proves_whole(8192 - 272, 8192));
+        assert!(!full_status.proves_whole(8192 - 271, 8192));
+        assert!(ServiceAction::ReportCapabilities.proves_whole(8, 8));
+    }
+
+    #[test]
+    fn what_data_says_of_its_length() {
+        assert_eq!(ServiceAction::ReadKeys.claimed(&TWO_KEYS), Some(24));
+        assert_eq!(ServiceAction::ReadKeys.claimed(&TWO_KEYS[..7]), None);
+        let most = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(
+            ServiceAction::ReadFullStatus.claimed(&most),
+            Some(0x1_0000_0007)
+        );
+        let capabilities = ServiceAction::ReportCapabilities;
+        assert_eq!(capabilities.claimed(&[0x12, 0x34]), Some(0x1234));
+        assert_eq!(capabilities.claimed(&[0x12]), None);
     }
 
     #[test]
@@ -898,6 +1016,46 @@ mod tests {
     }
 
     #[test]
+    fn full_status_and_keys_of_the_same_registrations() {
+        let one = TargetPorts::Relative(1);
+        let all = TargetPorts::All;
+        for (described, listed, alike) in [
+            (&[][..], &[][..], true),
+            (&[(1, one), (2, one)], &[2, 1], true),
+            (&[(1, one), (1, one)], &[1, 1], true),
+            (&[(1, one)], &[1, 1], false),
+            (&[(1, one), (1, one)], &[1], false),
+            (&[(1, one)], &[2], false),
+            (&[(1, one)], &[], false),
+            (&[], &[1], false),
+            (&[(1, one)], &[1, 2], false),
+            (&[(0x0100, one)], &[0x0001], false),
+            // One for the nexus or one for each of its target ports.
+            (&[(1, all)], &[1], true),
+            (&[(1, all)], &[1, 1], true),
+            (&[(1, all), (1, one)], &[1, 1, 1], true),
+            (&[(1, all), (1, all)], &[1], false),
+            (&[(1, all), (2, one)], &[1, 1, 2, 2], false),
+        ] {
+            let descriptor = |&(key, target_ports): &(u64, TargetPorts)| FullStatusDescriptor {
+                reservation_key: ReservationKey(key),
+                target_ports,
+                held: None,
+                transport_id: None,
+            };
+            let full_status = ReadFullStatus {
+                generation: 1,
+                descriptors: described.iter().map(descriptor).collect(),
+            };
+            let keys = ReadKeys {
+                generation: 1,
+                keys: keys(listed),
+            };
+            assert_eq!(full_status.lists(&keys), alike, "{described:?} {listed:?}");
+        }
+    }
+
+    #[test]
     fn full_status_cut_anywhere_is_no_answer() {
         for end in 0..FULL.len() {
             assert!(ReadFullStatus::parse(&FULL[..end]).is_err(), "{end}");
@@ -933,8 +1091,27 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_of_any_length_stand_for_a_transport_id() {
+        // As the disks of Hyper-V and OpenHCL have them: one of 8 bytes, one of 16.
+        for length in [1, 8, 16, 20, 23] {
+            let mut data = FULL[..32 + usize::from(length)].to_vec();
+            data[7] = 24 + length;
+            data[31] = length;
+            let read = ReadFullStatus::parse(&data).unwrap();
+            let [descriptor] = &read.descriptors[..] else {
+                panic!("{read:?}");
+            };
+            let id = descriptor.transport_id.as_ref().unwrap();
+            assert_eq!(id.as_bytes(), &FULL[32..32 + usize::from(length)]);
+            assert!(!id.is_whole());
+            assert_eq!(read.emit(), data);
+        }
+    }
+
+    #[test]
     fn a_descriptor_that_loops_or_overruns_is_no_answer() {
-        for length in [0xffff_ffe8_u32, 0xffff_ffff, 0x8000_0000, 73, 23, 20, 1] {
+        // 48 bytes of the list are behind the fixed part of the first descriptor.
+        for length in [0xffff_ffe8_u32, 0xffff_ffff, 0x8000_0000, 73, 49] {
             let mut data = FULL;
             data[28..32].copy_from_slice(&length.to_be_bytes());
             assert!(

@@ -10,6 +10,8 @@ use thiserror::Error;
 
 /// Bytes of every TransportID but the longer iSCSI ones.
 pub const MINIMUM_LENGTH: usize = 24;
+/// Bytes of the longest: iSCSI's, with a name and an ISID.
+pub const MAXIMUM_LENGTH: usize = 4 + MAXIMUM_NAME_FIELD;
 /// The largest ADDITIONAL LENGTH that [`TransportId::iscsi`] gives a name: 223 bytes, the longest
 /// name of RFC 7143, with the separator, an ISID and a NUL.
 const MAXIMUM_NAME_FIELD: usize = 244;
@@ -358,9 +360,12 @@ impl TransportId {
     ///
     /// Protocols that know one format are read by it whatever the format
     /// field holds; [`TransportId::format`] tells. A SOP or iSCSI format that
-    /// is not assigned is [`Initiator::Other`].
+    /// is not assigned is [`Initiator::Other`], and so are bytes that are not a whole TransportID.
     #[must_use]
     pub fn initiator(&self) -> Initiator<'_> {
+        if !self.is_whole() {
+            return Initiator::Other;
+        }
         let number = |offset| self.field(offset).map(u64::from_be_bytes);
         let short = |offset| self.field(offset).map(u16::from_be_bytes);
         let meaning = match (self.protocol(), self.format()) {
@@ -399,13 +404,17 @@ impl TransportId {
 
     /// Whether one whole TransportID stands at the start of the bytes.
     ///
-    /// It takes 24 bytes, or for iSCSI its length field and as many bytes as
-    /// that says: device servers do send short names without the padding to
-    /// 24 that the standard asks for. More may follow.
+    /// It takes 24 bytes, or for iSCSI its length field and as many bytes as that says: more may
+    /// follow. Device servers do send short iSCSI names without the padding to 24 that the standard
+    /// asks for; such a one ends where the bytes do.
     #[must_use]
-    pub fn fits_frame(&self) -> bool {
-        let length = self.claimed_length().unwrap_or(MINIMUM_LENGTH);
-        length <= self.0.len()
+    pub fn is_whole(&self) -> bool {
+        let received = self.0.len();
+        match self.claimed_length() {
+            Some(claimed) if received < MINIMUM_LENGTH => claimed == received,
+            Some(claimed) => claimed <= received,
+            None => received >= MINIMUM_LENGTH,
+        }
     }
 
     /// A text that `--transport-id` takes back: the symbolic form where there
@@ -586,7 +595,7 @@ mod tests {
         assert_eq!(id.protocol(), ProtocolIdentifier::PCIE);
         assert_eq!(id.format(), 3);
         assert_eq!(id.initiator(), Initiator::NvmeHost { identifier: &long });
-        assert!(id.fits_frame());
+        assert!(id.is_whole());
         let short = TransportId::nvme_host(&long[..8]).unwrap();
         assert_eq!(
             hex::encode(short.as_bytes()),
@@ -830,35 +839,12 @@ mod tests {
     }
 
     #[test]
-    fn meanings_of_every_prefix() {
-        for (bytes, whole_from) in [
-            (&FCP, 16),
-            (&SPI, 8),
-            (&SBP, 16),
-            (&SRP, 24),
-            (&SAS, 12),
-            (&SOP, 4),
-        ] {
-            let whole = TransportId::received(bytes);
-            for end in 0..bytes.len() {
-                let id = TransportId::received(&bytes[..end]);
-                let expected = if end < whole_from {
-                    Initiator::Other
-                } else {
-                    whole.initiator()
-                };
-                assert_eq!(id.initiator(), expected);
+    fn a_part_of_a_transport_id_means_nothing() {
+        for sample in samples() {
+            for end in 0..sample.len() {
+                let id = TransportId::received(&sample[..end]);
+                assert_eq!(id.initiator(), Initiator::Other);
             }
-        }
-        for end in 0..ISCSI.len() {
-            let id = TransportId::received(&ISCSI[..end]);
-            let expected = if end < 4 {
-                Initiator::Other
-            } else {
-                let name = &ISCSI[4..end.min(34)];
-                Initiator::Iscsi { name }
-            };
-            assert_eq!(id.initiator(), expected);
         }
     }
 
@@ -868,11 +854,10 @@ mod tests {
             Initiator::Iscsi { name } => name.to_vec(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(name(b"\x05\0\0\x14iqn.a\0hidden"), b"iqn.a");
-        assert_eq!(name(b"\x05\0\0\x03abcdef"), b"abc");
-        assert_eq!(name(b"\x05\0\xff\xffabcdef"), b"abcdef");
-        assert_eq!(name(b"\x05\0\0\0abcdef"), b"");
-        assert_eq!(name(b"\x05\0\0\x14"), b"");
+        assert_eq!(name(b"\x05\0\0\x14iqn.a\0hidden\0\0\0\0\0\0\0\0"), b"iqn.a");
+        assert_eq!(name(b"\x05\0\0\x03abc"), b"abc");
+        assert_eq!(name(b"\x05\0\0\x03abcdefghijklmnopqrst"), b"abc");
+        assert_eq!(name(b"\x05\0\0\0abcdefghijklmnopqrst"), b"");
     }
 
     #[test]
@@ -896,23 +881,24 @@ mod tests {
     #[test]
     fn frames() {
         for sample in samples() {
-            assert!(TransportId::received(&sample).fits_frame());
+            assert!(TransportId::received(&sample).is_whole());
             for end in 0..sample.len() {
-                assert!(!TransportId::received(&sample[..end]).fits_frame());
+                assert!(!TransportId::received(&sample[..end]).is_whole());
             }
             let two = [&sample[..], &SAS].concat();
-            assert!(TransportId::received(&two).fits_frame());
+            assert!(TransportId::received(&two).is_whole());
         }
     }
 
     #[test]
     fn frames_of_iscsi() {
-        let fits = |bytes: &[u8]| TransportId::received(bytes).fits_frame();
+        let fits = |bytes: &[u8]| TransportId::received(bytes).is_whole();
         assert!(fits(b"\x05\0\0\x14iqn.a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
         assert!(!fits(b"\x05\0\0\x15iqn.a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
         assert!(fits(b"\x05\0\0\x10iqn.a\0\0\0\0\0\0\0\0\0\0\0"));
         assert!(fits(b"\x05\0\0\x08iqn.abc\0"));
         assert!(!fits(b"\x05\0\0\x09iqn.abc\0"));
+        assert!(!fits(b"\x05\0\0\x07iqn.abc\0"));
         assert!(!fits(b"\x05\0\0"));
         assert!(!fits(b"\x85\0\xff\xffiqn.a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
     }
@@ -987,7 +973,7 @@ mod tests {
                     bytes.iter_mut().take(1).for_each(|byte| *byte = first);
                     let id = TransportId::received(&bytes);
                     assert_eq!(id.as_bytes(), bytes);
-                    if id.fits_frame() {
+                    if id.is_whole() {
                         let iscsi = id.protocol() == ProtocolIdentifier::ISCSI;
                         assert!(length >= if iscsi { 4 } else { 24 });
                         assert_ne!(id.to_argument(), "");

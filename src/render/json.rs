@@ -214,8 +214,9 @@ struct ParameterList {
 
 #[derive(Serialize)]
 struct TransportIdShape {
-    protocol: Code,
-    argument: String,
+    // Without both where a device server has put an identifier of its own in the TransportID's place.
+    protocol: Option<Code>,
+    argument: Option<String>,
     hex: String,
 }
 
@@ -398,8 +399,10 @@ impl TransportIdShape {
     fn new(id: &TransportId) -> Self {
         let protocol = id.protocol();
         Self {
-            protocol: Code::new(protocol.0, protocol.name()),
-            argument: id.to_argument(),
+            protocol: id
+                .is_whole()
+                .then(|| Code::new(protocol.0, protocol.name())),
+            argument: id.is_whole().then(|| id.to_argument()),
             hex: hex::encode(id.as_bytes()),
         }
     }
@@ -427,7 +430,7 @@ impl ParameterDataShape {
             },
             ParameterData::Reservation(data) => Self::Reservation {
                 pr_generation: data.generation,
-                reservation: data.reservations.first().map(|held| ReservationShape {
+                reservation: data.reservation.map(|held| ReservationShape {
                     reservation_key: key(held.reservation_key),
                     scope: scope(held.scope),
                     reservation_type: reservation_type(held.reservation_type),

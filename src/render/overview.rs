@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 
 use super::DeviceText;
 use super::transport_id::host_identifier;
-use crate::pr::prin::{
-    Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
-    TargetPorts,
-};
+use crate::pr::effect::Registrants;
+use crate::pr::prin::{Capabilities, FullStatusDescriptor, Reservation, TargetPorts};
+use crate::pr::snapshot::{NoAnswer, Snapshot};
 use crate::pr::transport_id::{Initiator, TransportId};
 use crate::pr::{ReservationKey, ReservationType, Scope};
+use crate::scsi::asc;
 use crate::scsi::inquiry::StandardInquiry;
+use crate::scsi::sense::Sense;
 use crate::transport::own_ports::is_own;
 
 /// The most columns that a line takes.
@@ -47,28 +48,27 @@ const TYPES: [ReservationType; 6] = [
     ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
 ];
 
-/// What a device told of itself, all of it at one generation.
+/// What a logical unit told of itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a> {
+pub struct Unit<'a> {
     /// The device as the user named it, fit to be printed.
     pub device: &'a str,
     /// Who made it.
     pub inquiry: &'a StandardInquiry,
-    /// The keys of all registrations.
-    pub keys: &'a ReadKeys,
-    /// The reservation held.
-    pub reservation: &'a ReadReservation,
-    /// Every registration with its nexus; `None` where the device does not support READ FULL
-    /// STATUS.
-    pub full_status: Option<&'a ReadFullStatus>,
-    /// What it supports; `None` where it does not support REPORT CAPABILITIES.
-    pub capabilities: Option<&'a Capabilities>,
+    /// What registers with it.
+    pub registrants: Registrants,
+    /// Registrations and reservation.
+    pub snapshot: &'a Snapshot,
+    /// What it supports, or why it does not tell.
+    pub capabilities: &'a Result<Capabilities, NoAnswer>,
+    /// The unit attentions that were in the way.
+    pub unit_attentions: &'a [Sense],
     /// The initiator ports through which this host reaches the device; empty where they are not
     /// known.
     pub own: &'a [TransportId],
 }
 
-/// How a snapshot is shown.
+/// How a unit is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// With ANSI colours for the holder's registrations and this host's.
@@ -80,33 +80,90 @@ pub struct Style {
 
 /// The whole table, whole lines of [`COLUMNS`] columns at the most.
 #[must_use]
-pub fn table(snapshot: &Snapshot<'_>, style: Style) -> String {
-    let rows = rows(snapshot);
+pub fn table(unit: &Unit<'_>, style: Style) -> String {
+    let snapshot = unit.snapshot;
+    let rows = rows(unit);
     let mut out = String::new();
-    paragraph(&mut out, "Device", snapshot.device);
-    paragraph(&mut out, "Unit", &unit(snapshot.inquiry, style.shown));
-    paragraph(&mut out, "Generation", &generation(snapshot));
-    let mut heading = "Reservation";
-    for held in &snapshot.reservation.reservations {
-        paragraph(&mut out, heading, &access(held));
-        paragraph(&mut out, "", &holder(held, snapshot));
-        heading = "";
+    paragraph(&mut out, "Device", unit.device);
+    paragraph(&mut out, "Unit", &identity(unit.inquiry, style.shown));
+    paragraph(
+        &mut out,
+        "Generation",
+        &format!("{:#x}", snapshot.keys.generation),
+    );
+    match &snapshot.reservation.reservation {
+        Some(held) => {
+            paragraph(&mut out, "Reservation", &access(held, unit.registrants));
+            paragraph(&mut out, "", &holder(held, snapshot));
+        }
+        None => paragraph(
+            &mut out,
+            "Reservation",
+            "None: every node may read and write.",
+        ),
     }
-    if snapshot.reservation.reservations.is_empty() {
-        paragraph(&mut out, heading, "None: every node may read and write.");
+    paragraph(&mut out, "Supports", &supports(unit.capabilities));
+    for sense in unit.unit_attentions {
+        paragraph(&mut out, "Attention", &attention(sense));
     }
-    paragraph(&mut out, "Supports", &supports(snapshot.capabilities));
+    if let Some(contradiction) = contradiction(snapshot) {
+        paragraph(&mut out, "Warning", &contradiction);
+    }
     out.push('\n');
     paragraph_at(&mut out, 0, "", &count(snapshot, rows.len()));
     if !rows.is_empty() {
         out += &registrations(&rows, style.colour);
-        out += &legend(&rows, snapshot, style.colour);
+        out += &legend(&rows, unit, style.colour);
     }
     out
 }
 
+/// A unit attention that was read past.
+fn attention(sense: &Sense) -> String {
+    let text = asc::text(sense.asc, sense.ascq);
+    let text = text.unwrap_or_else(|| "no text is known for it".to_owned());
+    format!(
+        "A unit attention was pending and has been cleared by this: {text} ({:02x}/{:02x}).",
+        sense.asc, sense.ascq
+    )
+}
+
+/// How the two lists of registrations contradict each other.
+fn contradiction(snapshot: &Snapshot) -> Option<String> {
+    let full_status = snapshot.full_status.as_ref().ok()?;
+    if full_status.lists(&snapshot.keys) {
+        return None;
+    }
+    let described = full_status.descriptors.iter();
+    let described = described.map(|descriptor| descriptor.reservation_key);
+    let [keys, described] = [
+        list_of(snapshot.keys.keys.iter().copied()),
+        list_of(described),
+    ];
+    Some(format!(
+        "The device contradicts itself: at the same generation READ KEYS lists {keys}, READ FULL \
+         STATUS {described}. Which of them is right is not known."
+    ))
+}
+
+/// Keys in the order of their numbers, at most so many of them.
+fn list_of(keys: impl Iterator<Item = ReservationKey>) -> String {
+    /// More than these tell no more.
+    const MOST: usize = 16;
+    let mut keys: Vec<_> = keys.collect();
+    keys.sort_unstable();
+    let mut texts: Vec<String> = keys.iter().take(MOST).map(ToString::to_string).collect();
+    if keys.is_empty() {
+        texts.push("no keys".to_owned());
+    }
+    if let Some(more @ 1..) = keys.len().checked_sub(MOST) {
+        texts.push(format!("{more} more"));
+    }
+    texts.join(", ")
+}
+
 /// Vendor, product and revision without the blanks that fill the fields, and the device's type.
-fn unit(inquiry: &StandardInquiry, shown: DeviceText) -> String {
+fn identity(inquiry: &StandardInquiry, shown: DeviceText) -> String {
     let mut words: Vec<String> = [&inquiry.vendor, &inquiry.product, &inquiry.revision]
         .map(|field| {
             String::from_utf8_lossy(&shown.show(field))
@@ -123,21 +180,6 @@ fn unit(inquiry: &StandardInquiry, shown: DeviceText) -> String {
     words.join(" ")
 }
 
-/// The generation; all of them if they are not one.
-fn generation(snapshot: &Snapshot<'_>) -> String {
-    let keys = snapshot.keys.generation;
-    let reservation = snapshot.reservation.generation;
-    let full_status = snapshot.full_status.map_or(keys, |data| data.generation);
-    if reservation == keys && full_status == keys {
-        return format!("{keys:#x}");
-    }
-    let mut text = format!("{keys:#x} with the keys, {reservation:#x} with the reservation");
-    if snapshot.full_status.is_some() {
-        text += &format!(", {full_status:#x} with the full status");
-    }
-    text + ": it changed meanwhile, what follows may not fit together"
-}
-
 /// Whether every registered nexus holds a reservation of this type.
 fn is_held_by_all(reservation_type: ReservationType) -> bool {
     matches!(
@@ -148,23 +190,28 @@ fn is_held_by_all(reservation_type: ReservationType) -> bool {
 }
 
 /// The reservation's type, and who may do what because of it.
-fn access(held: &Reservation) -> String {
+fn access(held: &Reservation, registrants: Registrants) -> String {
     let key = held.reservation_key;
     let code = held.reservation_type.code();
+    // A node has as many nexuses as it has paths, and each of them is registered by itself.
+    let (one, registered) = match registrants {
+        Registrants::Nexuses => ("nexus", "registered nexuses"),
+        Registrants::Hosts => ("host", "registered hosts"),
+    };
     let who = match held.reservation_type {
-        ReservationType::WRITE_EXCLUSIVE => {
-            format!("every node may read, only the node registered with key {key} may write.")
-        }
+        ReservationType::WRITE_EXCLUSIVE => format!(
+            "every node may read, only the one {one} that holds it, with key {key}, may write."
+        ),
         ReservationType::EXCLUSIVE_ACCESS => {
-            format!("only the node registered with key {key} may read or write.")
+            format!("only the one {one} that holds it, with key {key}, may read or write.")
         }
         ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY
         | ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS => {
-            "every node may read, only registered nodes may write.".to_owned()
+            format!("every node may read, only {registered} may write.")
         }
         ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY
         | ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS => {
-            "only registered nodes may read or write.".to_owned()
+            format!("only {registered} may read or write.")
         }
         _ => "what nodes may do is not known.".to_owned(),
     };
@@ -188,11 +235,11 @@ fn access(held: &Reservation) -> String {
 }
 
 /// Who holds the reservation.
-fn holder(held: &Reservation, snapshot: &Snapshot<'_>) -> String {
+fn holder(held: &Reservation, snapshot: &Snapshot) -> String {
     let key = held.reservation_key;
-    let registered = match snapshot.full_status {
-        Some(data) => data.descriptors.len(),
-        None => snapshot.keys.keys.len(),
+    let registered = match &snapshot.full_status {
+        Ok(data) => data.descriptors.len(),
+        Err(_) => snapshot.keys.keys.len(),
     };
     if is_held_by_all(held.reservation_type) {
         let mut text = match registered {
@@ -204,7 +251,7 @@ fn holder(held: &Reservation, snapshot: &Snapshot<'_>) -> String {
         }
         return text;
     }
-    let Some(full_status) = snapshot.full_status else {
+    let Ok(full_status) = &snapshot.full_status else {
         return match snapshot.keys.keys.iter().filter(|&&k| k == key).count() {
             0 => format!("Its holder has key {key}, with which none is registered."),
             1 => format!("The registration with key {key} holds it."),
@@ -226,13 +273,9 @@ fn holder(held: &Reservation, snapshot: &Snapshot<'_>) -> String {
         }
         (some, count) => format!("{some} of the {count} registrations with key {key} hold it."),
     };
-    let is_a_holders_key = |key| {
-        let reservations = &snapshot.reservation.reservations;
-        reservations.iter().any(|held| held.reservation_key == key)
-    };
     let others = descriptors
         .iter()
-        .filter(|data| data.held.is_some() && !is_a_holders_key(data.reservation_key))
+        .filter(|data| data.held.is_some() && data.reservation_key != key)
         .count();
     if others > 0 {
         text += &format!(" The device marks {others} with other keys as holding it.");
@@ -241,9 +284,12 @@ fn holder(held: &Reservation, snapshot: &Snapshot<'_>) -> String {
 }
 
 /// What the device supports.
-fn supports(capabilities: Option<&Capabilities>) -> String {
-    let Some(data) = capabilities else {
-        return "The device does not tell (REPORT CAPABILITIES is not supported).".to_owned();
+fn supports(capabilities: &Result<Capabilities, NoAnswer>) -> String {
+    let data = match capabilities {
+        Ok(data) => data,
+        Err(reason) => {
+            return format!("The device does not tell (REPORT CAPABILITIES: {reason}).");
+        }
     };
     let types = data.type_mask.map(|mask| {
         let types = TYPES.into_iter().filter(|&known| mask.supports(known));
@@ -277,20 +323,21 @@ fn supports(capabilities: Option<&Capabilities>) -> String {
 }
 
 /// How many registrations there are, and what is not known of them.
-fn count(snapshot: &Snapshot<'_>, count: usize) -> String {
+fn count(snapshot: &Snapshot, count: usize) -> String {
     let mut text = match count {
         0 => "No registrations.".to_owned(),
         1 => "1 registration:".to_owned(),
         count => format!("{count} registrations:"),
     };
     let keys = snapshot.keys.keys.len();
-    match snapshot.full_status {
-        None if count > 0 => {
+    match &snapshot.full_status {
+        Err(reason) if count > 0 => {
             text.pop();
-            text += ". The device does not tell to whom the keys belong (READ FULL STATUS is not \
-                     supported):";
+            text += &format!(
+                ". The device does not tell to whom the keys belong (READ FULL STATUS: {reason}):"
+            );
         }
-        Some(_) if keys != count => {
+        Ok(_) if keys != count => {
             text.pop();
             text += &format!(", by READ FULL STATUS; READ KEYS lists {keys}:");
         }
@@ -308,27 +355,24 @@ struct Row {
     nexus: Option<(String, String)>,
 }
 
-fn rows(snapshot: &Snapshot<'_>) -> Vec<Row> {
-    if let Some(data) = snapshot.full_status {
+fn rows(unit: &Unit<'_>) -> Vec<Row> {
+    let snapshot = unit.snapshot;
+    if let Ok(data) = &snapshot.full_status {
         return data
             .descriptors
             .iter()
-            .map(|descriptor| row(descriptor, snapshot.own))
+            .map(|descriptor| row(descriptor, unit.own))
             .collect();
     }
     let keys = &snapshot.keys.keys;
-    let reservations = &snapshot.reservation.reservations;
-    let all_hold = reservations
-        .iter()
-        .any(|held| is_held_by_all(held.reservation_type));
+    let held = snapshot.reservation.reservation;
+    let all_hold = held.is_some_and(|held| is_held_by_all(held.reservation_type));
     // A key that is registered twice does not tell which of the two holds the reservation.
-    let holders: Vec<_> = reservations
-        .iter()
+    let holder = held
         .map(|held| held.reservation_key)
-        .filter(|holder| keys.iter().filter(|&key| key == holder).count() == 1)
-        .collect();
+        .filter(|holder| keys.iter().filter(|&key| key == holder).count() == 1);
     let row = |&key| Row {
-        is_holder: all_hold || holders.contains(&key),
+        is_holder: all_hold || holder == Some(key),
         is_own: false,
         key,
         nexus: None,
@@ -346,6 +390,7 @@ fn row(descriptor: &FullStatusDescriptor, own: &[TransportId]) -> Row {
         || "not told by the device".to_owned(),
         |id| match id.initiator() {
             Initiator::NvmeHost { identifier } => format!("host {}", host_identifier(identifier)),
+            _ if !id.is_whole() => shortened(&format!("identifier {}", hex::encode(id.as_bytes()))),
             _ => shortened(&id.to_argument()),
         },
     );
@@ -420,18 +465,18 @@ fn coloured(text: &str, colour: &str, on: bool) -> String {
 }
 
 /// What the marks mean, and whether there would be marks for this host.
-fn legend(rows: &[Row], snapshot: &Snapshot<'_>, colour: bool) -> String {
+fn legend(rows: &[Row], unit: &Unit<'_>, colour: bool) -> String {
     let mut parts = Vec::new();
     if rows.iter().any(|row| row.is_holder) {
         let mark = coloured(HOLDER_MARK, HOLDER_COLOUR, colour);
         parts.push(format!("{mark} holds the reservation"));
     }
-    if let Some(data) = snapshot.full_status {
+    if let Ok(data) = &unit.snapshot.full_status {
         let mark = coloured(OWN_MARK, OWN_COLOUR, colour);
         let is_told = |data: &FullStatusDescriptor| data.transport_id.is_some();
         let found = if rows.iter().any(|row| row.is_own) {
             ""
-        } else if snapshot.own.is_empty() || !data.descriptors.iter().all(is_told) {
+        } else if unit.own.is_empty() || !data.descriptors.iter().all(is_told) {
             ": not known"
         } else {
             ": none"
@@ -501,6 +546,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::pr::prin::{Malformed, ReadFullStatus, ReadKeys, ReadReservation};
 
     const PLAIN: Style = Style {
         colour: false,
@@ -524,10 +570,10 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
     /// What a snapshot refers to.
     struct State {
         inquiry: StandardInquiry,
-        keys: ReadKeys,
-        reservation: ReadReservation,
-        full_status: Option<ReadFullStatus>,
-        capabilities: Option<Capabilities>,
+        registrants: Registrants,
+        snapshot: Snapshot,
+        capabilities: Result<Capabilities, NoAnswer>,
+        unit_attentions: Vec<Sense>,
         own: Vec<TransportId>,
     }
 
@@ -541,19 +587,23 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
             let inquiry = b"\x00\x00\x06\x02\x1f\x00\x00\x00LIO-ORG FILEIO          4.0 ";
             Self {
                 inquiry: StandardInquiry::parse(inquiry).unwrap(),
-                keys: ReadKeys {
-                    generation: 0x15,
-                    keys: Vec::new(),
+                registrants: Registrants::Nexuses,
+                snapshot: Snapshot {
+                    keys: ReadKeys {
+                        generation: 0x15,
+                        keys: Vec::new(),
+                    },
+                    reservation: ReadReservation {
+                        generation: 0x15,
+                        reservation: None,
+                    },
+                    full_status: Ok(ReadFullStatus {
+                        generation: 0x15,
+                        descriptors: Vec::new(),
+                    }),
                 },
-                reservation: ReadReservation {
-                    generation: 0x15,
-                    reservations: Vec::new(),
-                },
-                full_status: Some(ReadFullStatus {
-                    generation: 0x15,
-                    descriptors: Vec::new(),
-                }),
-                capabilities: Capabilities::parse(&[0, 8, 0x0d, 0x81, 0xea, 1, 0, 0]).ok(),
+                capabilities: Ok(Capabilities::parse(&[0, 8, 0x0d, 0x81, 0xea, 1, 0, 0]).unwrap()),
+                unit_attentions: Vec::new(),
                 own: Vec::new(),
             }
         }
@@ -567,8 +617,8 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
         }
 
         fn register(&mut self, key: u64, target_ports: TargetPorts, id: Option<TransportId>) {
-            self.keys.keys.push(ReservationKey(key));
-            if let Some(data) = &mut self.full_status {
+            self.snapshot.keys.keys.push(ReservationKey(key));
+            if let Ok(data) = &mut self.snapshot.full_status {
                 data.descriptors.push(FullStatusDescriptor {
                     reservation_key: ReservationKey(key),
                     target_ports,
@@ -582,29 +632,32 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
         fn reserve(&mut self, key: u64, scope_type: u8, holders: &[usize]) {
             let scope = Scope::from_high_bits(scope_type);
             let reservation_type = ReservationType::from_low_bits(scope_type);
-            self.reservation.reservations.push(Reservation {
+            self.snapshot.reservation.reservation = Some(Reservation {
                 reservation_key: ReservationKey(key),
                 scope,
                 reservation_type,
             });
-            if let Some(data) = &mut self.full_status {
+            if let Ok(data) = &mut self.snapshot.full_status {
                 for &holder in holders {
                     data.descriptors[holder].held = Some((scope, reservation_type));
                 }
             }
         }
 
-        fn show(&self, style: Style) -> String {
-            let snapshot = Snapshot {
-                device: "/dev/sda",
+        fn unit<'a>(&'a self, device: &'a str) -> Unit<'a> {
+            Unit {
+                device,
                 inquiry: &self.inquiry,
-                keys: &self.keys,
-                reservation: &self.reservation,
-                full_status: self.full_status.as_ref(),
-                capabilities: self.capabilities.as_ref(),
+                registrants: self.registrants,
+                snapshot: &self.snapshot,
+                capabilities: &self.capabilities,
+                unit_attentions: &self.unit_attentions,
                 own: &self.own,
-            };
-            table(&snapshot, style)
+            }
+        }
+
+        fn show(&self, style: Style) -> String {
+            table(&self.unit("/dev/sda"), style)
         }
 
         /// The lines of the reservation.
@@ -651,8 +704,8 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
             state.show(PLAIN),
             format!(
                 "{HEAD}\
-Reservation  Exclusive Access (type 3): only the node registered with key 0xabc123 may read or
-             write.
+Reservation  Exclusive Access (type 3): only the one nexus that holds it, with key 0xabc123, may
+             read or write.
              The registration with key 0xabc123 holds it.
 {SUPPORTS}\
 2 registrations:
@@ -708,22 +761,22 @@ Reservation  Exclusive Access (type 3): only the node registered with key 0xabc1
         for (code, words) in [
             (
                 1,
-                "Write Exclusive (type 1): every node may read, only the node registered with key\n             \
-                 0xabc123 may write.\n             The registration with key 0xabc123 holds it.",
+                "Write Exclusive (type 1): every node may read, only the one nexus that holds it, with\n             \
+                 key 0xabc123, may write.\n             The registration with key 0xabc123 holds it.",
             ),
             (
                 3,
-                "Exclusive Access (type 3): only the node registered with key 0xabc123 may read or\n             \
-                 write.\n             The registration with key 0xabc123 holds it.",
+                "Exclusive Access (type 3): only the one nexus that holds it, with key 0xabc123, may\n             \
+                 read or write.\n             The registration with key 0xabc123 holds it.",
             ),
             (
                 5,
-                "Write Exclusive, registrants only (type 5): every node may read, only registered nodes\n             \
-                 may write.\n             The registration with key 0xabc123 holds it.",
+                "Write Exclusive, registrants only (type 5): every node may read, only registered\n             \
+                 nexuses may write.\n             The registration with key 0xabc123 holds it.",
             ),
             (
                 6,
-                "Exclusive Access, registrants only (type 6): only registered nodes may read or write.\n             \
+                "Exclusive Access, registrants only (type 6): only registered nexuses may read or write.\n             \
                  The registration with key 0xabc123 holds it.",
             ),
         ] {
@@ -738,12 +791,12 @@ Reservation  Exclusive Access (type 3): only the node registered with key 0xabc1
         for (code, words) in [
             (
                 7,
-                "Write Exclusive, all registrants (type 7): every node may read, only registered nodes\n             \
+                "Write Exclusive, all registrants (type 7): every node may read, only registered nexuses\n             \
                  may write.\n             Every registration holds it.",
             ),
             (
                 8,
-                "Exclusive Access, all registrants (type 8): only registered nodes may read or write.\n             \
+                "Exclusive Access, all registrants (type 8): only registered nexuses may read or write.\n             \
                  Every registration holds it.",
             ),
         ] {
@@ -782,12 +835,12 @@ Reservation  Exclusive Access (type 3): only the node registered with key 0xabc1
             (
                 0x26,
                 "Exclusive Access, registrants only (type 6), with scope 2, obsolete: a part of the\n             \
-                 unit. On what it covers: only registered nodes may read or write.",
+                 unit. On what it covers: only registered nexuses may read or write.",
             ),
             (
                 0xf6,
                 "Exclusive Access, registrants only (type 6), with scope 0xf, which no standard defines.\n             \
-                 On what it covers: only registered nodes may read or write.",
+                 On what it covers: only registered nexuses may read or write.",
             ),
         ] {
             let mut state = State::two();
@@ -797,21 +850,6 @@ Reservation  Exclusive Access (type 3): only the node registered with key 0xabc1
                 format!("{words}\n             The registration with key 0x123abc holds it.")
             );
         }
-    }
-
-    #[test]
-    fn every_reservation_is_listed() {
-        let mut state = State::two();
-        state.reserve(0xabc123, 0x16, &[0]);
-        state.reserve(0x123abc, 0x06, &[1]);
-        let text = state.reservation_text();
-        assert_eq!(
-            text.matches("Exclusive Access, registrants only").count(),
-            2
-        );
-        assert!(text.contains("The registration with key 0xabc123 holds it.\n"));
-        assert!(text.ends_with("The registration with key 0x123abc holds it."));
-        assert!(!text.contains("other keys"));
     }
 
     #[test]
@@ -869,19 +907,18 @@ Reservation  Exclusive Access (type 3): only the node registered with key 0xabc1
     #[test]
     fn without_full_status_the_keys_alone() {
         let mut state = State::two();
-        state.full_status = None;
+        state.snapshot.full_status = Err(NoAnswer::Unsupported);
         state.own = vec![iscsi(HOST1)];
         state.reserve(0x123abc, 5, &[]);
         assert_eq!(
             state.show(PLAIN),
             format!(
                 "{HEAD}\
-Reservation  Write Exclusive, registrants only (type 5): every node may read, only registered nodes
-             may write.
+Reservation  Write Exclusive, registrants only (type 5): every node may read, only registered
+             nexuses may write.
              The registration with key 0x123abc holds it.
 {SUPPORTS}\
-2 registrations. The device does not tell to whom the keys belong (READ FULL STATUS is not
-supported):
+2 registrations. The device does not tell to whom the keys belong (READ FULL STATUS: not supported):
      KEY
      0xabc123
  *   0x123abc
@@ -889,26 +926,26 @@ supported):
 "
             )
         );
-        state.reservation.reservations.clear();
+        state.snapshot.reservation.reservation = None;
         assert!(state.show(PLAIN).ends_with("     0x123abc\n"));
-        state.keys.keys.clear();
+        state.snapshot.keys.keys.clear();
         assert!(state.show(PLAIN).ends_with("\n\nNo registrations.\n"));
     }
 
     #[test]
     fn without_full_status_a_key_of_two_marks_none() {
         let mut state = State::two();
-        state.full_status = None;
-        state.keys.keys.push(ReservationKey(0xabc123));
+        state.snapshot.full_status = Err(NoAnswer::Unsupported);
+        state.snapshot.keys.keys.push(ReservationKey(0xabc123));
         state.reserve(0xabc123, 5, &[]);
         let text = state.show(PLAIN);
         assert!(text.contains("Only one of the 2 registrations with key 0xabc123 holds it."));
         assert!(!text.contains('*'), "{text}");
-        state.reservation.reservations.clear();
+        state.snapshot.reservation.reservation = None;
         state.reserve(0xdef, 5, &[]);
         let text = state.show(PLAIN);
         assert!(text.contains("Its holder has key 0xdef, with which none is registered."));
-        state.reservation.reservations.clear();
+        state.snapshot.reservation.reservation = None;
         state.reserve(0, 8, &[]);
         assert_eq!(state.show(PLAIN).matches("\n *   0x").count(), 3);
     }
@@ -916,19 +953,113 @@ supported):
     #[test]
     fn lists_that_differ_are_told() {
         let mut state = State::two();
-        state.keys.keys.pop();
-        state.reservation.generation = 0x16;
+        state.snapshot.keys.keys.pop();
         let text = state.show(PLAIN);
         assert!(text.contains("\n2 registrations, by READ FULL STATUS; READ KEYS lists 1:\n"));
-        assert!(text.contains(
-            "\nGeneration   0x15 with the keys, 0x16 with the reservation, 0x15 with the full status: it changed\n             \
-             meanwhile, what follows may not fit together\n"
-        ));
-        state.full_status = None;
+        assert!(
+            text.contains(
+                "\nWarning      The device contradicts itself: at the same generation READ KEYS lists 0xabc123, READ\n             \
+                 FULL STATUS 0x123abc, 0xabc123. Which of them is right is not known.\n"
+            ),
+            "{text}"
+        );
+        // As a target that swaps the bytes of a key in one of the two.
+        let mut state = State::two();
+        state.snapshot.keys.keys[0] = ReservationKey(0x23c1_ab00_0000_0000);
+        let text = state.show(PLAIN);
+        assert!(
+            text.contains("READ KEYS lists 0x123abc,\n             0x23c1ab0000000000, READ"),
+            "{text}"
+        );
+        let mut state = State::two();
+        state.snapshot.keys.keys.clear();
+        assert!(state.show(PLAIN).contains("READ KEYS lists no keys, READ"));
+        assert!(!State::two().show(PLAIN).contains("Warning"));
+    }
+
+    #[test]
+    fn registrations_for_all_ports_may_be_several_keys() {
+        let mut state = State::new();
+        state.register(0xabc123, TargetPorts::All, Some(iscsi(HOST1)));
+        state.snapshot.keys.keys.push(ReservationKey(0xabc123));
+        let text = state.show(PLAIN);
+        assert!(
+            text.contains("\n1 registration, by READ FULL STATUS; READ KEYS lists 2:\n"),
+            "{text}"
+        );
+        assert!(!text.contains("Warning"), "{text}");
+    }
+
+    #[test]
+    fn lists_of_keys_have_an_end() {
+        let keys = |count| list_of((1..=count).map(ReservationKey));
+        assert_eq!(keys(3), "0x1, 0x2, 0x3");
+        assert!(keys(16).ends_with(", 0x10"));
+        assert!(keys(19).ends_with(", 0x10, 3 more"));
+    }
+
+    #[test]
+    fn unit_attentions_that_were_read_past() {
+        let mut state = State::new();
+        state
+            .unit_attentions
+            .extend(Sense::parse(&[0x72, 6, 0x2a, 5, 0, 0, 0, 0]));
         assert!(
             state.show(PLAIN).contains(
-                "\nGeneration   0x15 with the keys, 0x16 with the reservation: it changed"
-            )
+                "\nAttention    A unit attention was pending and has been cleared by this: Registrations preempted\n             \
+                 (2a/05).\n"
+            ),
+            "{}", state.show(PLAIN)
+        );
+    }
+
+    #[test]
+    fn hosts_hold_the_reservations_of_nvme() {
+        let mut state = State::two();
+        state.registrants = Registrants::Hosts;
+        state.reserve(0xabc123, 1, &[0]);
+        assert!(state.reservation_text().starts_with(
+            "Write Exclusive (type 1): every node may read, only the one host that holds it, with\n"
+        ));
+        state.reserve(0xabc123, 6, &[0]);
+        assert!(
+            state
+                .reservation_text()
+                .contains("only registered hosts may read or write.")
+        );
+    }
+
+    #[test]
+    fn identifiers_in_place_of_a_transport_id() {
+        let mut state = State::new();
+        let id = TransportId::received(&[0x06, 0, 0, 0, 0xaa, 0x11, 0xbb, 0x22]);
+        state.register(1, TargetPorts::Relative(1), Some(id));
+        let text = state.show(PLAIN);
+        assert!(
+            text.contains("\n     0x1  1            identifier 06000000aa11bb22\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn without_full_status_that_is_whole() {
+        let mut state = State::two();
+        state.snapshot.full_status = Err(Malformed::Unwritten.into());
+        state.capabilities = Err(Malformed::CapabilitiesLength { length: 7 }.into());
+        let text = state.show(PLAIN);
+        assert!(
+            text.contains(
+                "\n2 registrations. The device does not tell to whom the keys belong (READ FULL STATUS: the device\n\
+                 reported success but did not transfer the response):\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "\nSupports     The device does not tell (REPORT CAPABILITIES: LENGTH is 7, the capabilities alone take\n             \
+                 8 bytes).\n"
+            ),
+            "{text}"
         );
     }
 
@@ -936,14 +1067,12 @@ supported):
     fn capabilities() {
         let supports = |bytes: Option<[u8; 4]>| {
             let data = bytes.map(|[a, b, c, d]| [0, 8, a, b, c, d, 0, 0]);
-            super::supports(
-                data.map(|data| Capabilities::parse(&data).unwrap())
-                    .as_ref(),
-            )
+            let data = data.map(|data| Capabilities::parse(&data).unwrap());
+            super::supports(&data.ok_or(NoAnswer::Unsupported))
         };
         assert_eq!(
             supports(None),
-            "The device does not tell (REPORT CAPABILITIES is not supported)."
+            "The device does not tell (REPORT CAPABILITIES: not supported)."
         );
         for (bytes, text) in [
             (
@@ -974,9 +1103,9 @@ supported):
     #[test]
     fn missing_capabilities_in_the_table() {
         let mut state = State::new();
-        state.capabilities = None;
+        state.capabilities = Err(NoAnswer::Unsupported);
         assert!(state.show(PLAIN).contains(
-            "\nSupports     The device does not tell (REPORT CAPABILITIES is not supported).\n"
+            "\nSupports     The device does not tell (REPORT CAPABILITIES: not supported).\n"
         ));
     }
 
@@ -1129,26 +1258,17 @@ supported):
                 }
             }
             for _ in 0..numbers.next() % 3 {
-                let holders: Vec<_> = (0..state.keys.keys.len()).step_by(2).collect();
+                let holders: Vec<_> = (0..state.snapshot.keys.keys.len()).step_by(2).collect();
                 let key = numbers.next() << 20;
                 state.reserve(key, numbers.byte(), &holders);
             }
-            state.keys.generation = u32::from(numbers.byte());
+            state.snapshot.keys.generation = u32::from(numbers.byte());
             if numbers.next() % 4 == 0 {
-                state.full_status = None;
+                state.snapshot.full_status = Err(NoAnswer::Unsupported);
             }
             let device = format!("/dev/{}", "\u{4e2d}é x/".repeat(round));
             for (colour, shown) in [(false, DeviceText::Printable), (true, DeviceText::Raw)] {
-                let snapshot = Snapshot {
-                    device: &device,
-                    inquiry: &state.inquiry,
-                    keys: &state.keys,
-                    reservation: &state.reservation,
-                    full_status: state.full_status.as_ref(),
-                    capabilities: state.capabilities.as_ref(),
-                    own: &state.own,
-                };
-                let text = table(&snapshot, Style { colour, shown });
+                let text = table(&state.unit(&device), Style { colour, shown });
                 assert!(text.ends_with('\n'));
                 let text = [HOLDER_COLOUR, OWN_COLOUR, NO_COLOUR]
                     .iter()
@@ -1161,7 +1281,7 @@ supported):
                     assert!(!line.contains(char::is_control), "{line:?}");
                     assert_eq!(line.trim_end(), line);
                 }
-                let keys = state.keys.keys.iter();
+                let keys = state.snapshot.keys.keys.iter();
                 assert!(keys.clone().all(|key| text.contains(&format!(" {key}"))));
             }
         }

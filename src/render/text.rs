@@ -87,7 +87,7 @@ fn keys(data: &ReadKeys) -> Vec<u8> {
 fn reservation(data: &ReadReservation) -> Vec<u8> {
     let mut out = Vec::new();
     put!(out, "  PR generation={:#x}, ", data.generation);
-    match data.reservations.first() {
+    match data.reservation {
         None => {
             put!(out, "there is NO reservation held\n");
         }
@@ -283,13 +283,13 @@ mod tests {
     fn a_reservation_and_none() {
         let mut data = ReadReservation {
             generation: 2,
-            reservations: Vec::new(),
+            reservation: None,
         };
         assert_eq!(
             text(reservation(&data)),
             "  PR generation=0x2, there is NO reservation held\n"
         );
-        data.reservations.push(Reservation {
+        data.reservation = Some(Reservation {
             reservation_key: ReservationKey(0xabc123),
             scope: Scope::LU_SCOPE,
             reservation_type: ReservationType::EXCLUSIVE_ACCESS,

@@ -4,14 +4,12 @@ use super::DeviceText;
 use crate::pr::transport_id::{Initiator, MINIMUM_LENGTH, ProtocolIdentifier, TransportId};
 use crate::scsi::hex_rows;
 
-/// Stands for a number of which not all bytes came.
-const CUT_OFF: &str = "[cut off]";
-
 /// The lines that describe the TransportID at the start of `id_bytes`.
 ///
 /// `lead_in` stands before every line. Each line ends with a newline. iSCSI
-/// names are given up to their NUL, as `shown` has it; raw ones need not be UTF-8. Nothing beyond `id_bytes` is read: a number that is not wholly
-/// in there appears as `[cut off]`, and hex rows end where the bytes do.
+/// names are given up to their NUL, as `shown` has it; raw ones need not be UTF-8. Bytes that are not
+/// a whole TransportID are given in hex, all of them: some device servers put an identifier of their
+/// own in its place.
 #[must_use]
 pub fn block(lead_in: &str, id_bytes: &[u8], shown: DeviceText) -> Vec<u8> {
     let id = TransportId::received(id_bytes);
@@ -53,6 +51,9 @@ struct Block<'a> {
 impl Block<'_> {
     fn describe(&mut self, id: &TransportId) {
         let bytes = id.as_bytes();
+        if !id.is_whole() {
+            return self.rows(bytes);
+        }
         match id.protocol() {
             ProtocolIdentifier::FCP => {
                 self.line("  FCP-2 World Wide Name:");
@@ -60,19 +61,19 @@ impl Block<'_> {
                 self.rows(part(bytes, 8, 16));
             }
             ProtocolIdentifier::SPI => {
-                let (address, port) = match id.initiator() {
-                    Initiator::Spi {
-                        scsi_address,
-                        relative_port,
-                    } => (format!("{scsi_address:#x}"), format!("{relative_port:#x}")),
-                    _ => (CUT_OFF.to_owned(), CUT_OFF.to_owned()),
+                let Initiator::Spi {
+                    scsi_address,
+                    relative_port,
+                } = id.initiator()
+                else {
+                    return self.rows(bytes);
                 };
                 self.line(&format!(
-                    "  Parallel SCSI initiator SCSI address: {address}"
+                    "  Parallel SCSI initiator SCSI address: {scsi_address:#x}"
                 ));
                 self.unexpected_format(id);
                 self.line(&format!(
-                    "  relative port number (of corresponding target): {port}"
+                    "  relative port number (of corresponding target): {relative_port:#x}"
                 ));
             }
             ProtocolIdentifier::SSA => self.undefined("SSA (transport id not defined)", id),
@@ -88,11 +89,10 @@ impl Block<'_> {
             }
             ProtocolIdentifier::ISCSI => self.iscsi(id),
             ProtocolIdentifier::SAS => {
-                let address = match id.initiator() {
-                    Initiator::Sas { address } => format!("{address:#x}"),
-                    _ => CUT_OFF.to_owned(),
+                let Initiator::Sas { address } = id.initiator() else {
+                    return self.rows(bytes);
                 };
-                self.line(&format!("  SAS address: {address}"));
+                self.line(&format!("  SAS address: {address:#x}"));
                 self.unexpected_format(id);
             }
             ProtocolIdentifier::ADT => self.undefined("ADT", id),
@@ -135,9 +135,8 @@ impl Block<'_> {
                 return;
             }
         };
-        let name = match id.initiator() {
-            Initiator::Iscsi { name } | Initiator::IscsiPort { name } => name,
-            _ => CUT_OFF.as_bytes(),
+        let (Initiator::Iscsi { name } | Initiator::IscsiPort { name }) = id.initiator() else {
+            return self.rows(id.as_bytes());
         };
         self.text.extend_from_slice(self.lead_in.as_bytes());
         self.text.extend_from_slice(words.as_bytes());
@@ -150,7 +149,6 @@ impl Block<'_> {
             (Initiator::Sop { routing_id }, _) => {
                 self.line(&format!("  SOP Routing ID: {routing_id:#x}"));
             }
-            (_, 0) => self.line(&format!("  SOP Routing ID: {CUT_OFF}")),
             (_, format) => {
                 self.line(&format!("  SOP   [Unexpected TPID format: {format}]"));
                 self.rows(part(id.as_bytes(), 0, MINIMUM_LENGTH));
@@ -386,13 +384,12 @@ mod tests {
         );
         assert_eq!(
             text(&id[..12]),
-            "      Transport Id short or not multiple of 4 [length=12]:\n        \
-             SAS address: 0xc0d0e0f10111213\n"
+            "      Transport Id short or not multiple of 4 [length=12]:\n      \
+             06 0a 0a 0b 0c 0d 0e 0f  10 11 12 13\n"
         );
         assert_eq!(
             text(&[0x02, 0x0a, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f]),
-            "      Transport Id short or not multiple of 4 [length=8]:\n        \
-             SSA (transport id not defined):\n        TPID format: 0\n      \
+            "      Transport Id short or not multiple of 4 [length=8]:\n      \
              02 0a 0a 0b 0c 0d 0e 0f\n"
         );
     }
@@ -411,66 +408,54 @@ mod tests {
     fn difference_nothing_beyond_the_bytes_is_shown() {
         assert_eq!(
             block("", b"\x85\0\xff\xffAAAAAAAAAAAAAAAAAAAA", DeviceText::Raw),
-            b"Transport Id of initiator:\n  iSCSI   [Unexpected TPID format: 2]\n\
-              85 00 ff ff 41 41 41 41  41 41 41 41 41 41 41 41    ....AAAAAAAAAAAA\n\
-              41 41 41 41 41 41 41 41                             AAAAAAAA        \n"
+            b"Transport Id of initiator:\n\
+              85 00 ff ff 41 41 41 41  41 41 41 41 41 41 41 41\n\
+              41 41 41 41 41 41 41 41\n"
         );
         assert_eq!(
             block("", b"\x05\0\xff\xffAAAA", DeviceText::Raw),
-            b"Transport Id short or not multiple of 4 [length=8]:\n  iSCSI name: AAAA\n"
+            b"Transport Id short or not multiple of 4 [length=8]:\n05 00 ff ff 41 41 41 41\n"
+        );
+        assert_eq!(
+            block("", b"\x85\0\0\x14AAAAAAAAAAAAAAAAAAAA", DeviceText::Raw),
+            b"Transport Id of initiator:\n  iSCSI   [Unexpected TPID format: 2]\n\
+              85 00 00 14 41 41 41 41  41 41 41 41 41 41 41 41    ....AAAAAAAAAAAA\n\
+              41 41 41 41 41 41 41 41                             AAAAAAAA        \n"
         );
     }
 
     #[test]
-    fn difference_numbers_cut_off_are_not_invented() {
-        for (first, whole_from, cut) in [
-            (0x06, 12, "        SAS address: [cut off]\n"),
-            (0x0a, 4, "        SOP Routing ID: [cut off]\n"),
-            (
-                0x01,
-                8,
-                "        Parallel SCSI initiator SCSI address: [cut off]\n        \
-                 relative port number (of corresponding target): [cut off]\n",
-            ),
-            (0x05, 4, "        iSCSI name: [cut off]\n"),
-            (
-                0x45,
-                4,
-                "        iSCSI world wide unique port id: [cut off]\n",
-            ),
-        ] {
+    fn difference_an_identifier_of_another_kind_is_shown_in_hex() {
+        for first in 0..=255 {
             let id = [&[first][..], &REST].concat();
             for end in 1..24 {
-                let text = text(&id[..end]);
-                let heading =
-                    format!("      Transport Id short or not multiple of 4 [length={end}]:\n");
-                let lines = text.strip_prefix(&heading).unwrap();
-                assert_eq!(lines == cut, end < whole_from, "{text}");
+                // A whole iSCSI name without the padding is one.
+                if first & 0xf == 5 && end == 4 + 0x0a0b {
+                    continue;
+                }
+                let mut rows = String::new();
+                for row in id[..end].chunks(16) {
+                    let halves: Vec<String> = row
+                        .chunks(8)
+                        .map(|half| {
+                            let bytes: Vec<String> =
+                                half.iter().map(|byte| format!("{byte:02x}")).collect();
+                            bytes.join(" ")
+                        })
+                        .collect();
+                    rows += &format!("      {}\n", halves.join("  "));
+                }
+                assert_eq!(
+                    text(&id[..end]),
+                    format!(
+                        "      Transport Id short or not multiple of 4 [length={end}]:\n{rows}"
+                    )
+                );
             }
-        }
-    }
-
-    #[test]
-    fn difference_rows_end_where_the_bytes_do() {
-        let id = [&[0x04][..], &REST].concat();
-        for (end, row) in [
-            (1, ""),
-            (8, ""),
-            (9, "      10\n"),
-            (17, "      10 11 12 13 14 15 16 17  18\n"),
-        ] {
-            assert_eq!(
-                text(&id[..end]),
-                format!(
-                    "      Transport Id short or not multiple of 4 [length={end}]:\n        \
-                     RDMA initiator port identifier:\n{row}"
-                )
-            );
         }
         assert_eq!(
             text(&[]),
-            "      Transport Id short or not multiple of 4 [length=0]:\n        \
-             No specified protocol\n"
+            "      Transport Id short or not multiple of 4 [length=0]:\n"
         );
     }
 

@@ -1,12 +1,11 @@
 //! PERSISTENT RESERVE OUT: sent, sent and read back, or shown and not sent.
 
 use super::device::{Device, Session};
-use super::question::ATTEMPTS;
 use crate::cli::request::Operation;
-use crate::error::{Error, Family};
+use crate::error::Error;
 use crate::pr::effect::{self, State, Verdict};
-use crate::pr::prin;
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
+use crate::pr::room::Room;
 use crate::render::dry_run as shown;
 use crate::transport::Access;
 
@@ -31,29 +30,17 @@ pub(super) fn change(
     } else {
         Device::open(session, name, access, false)?
     };
-    let (family, command, success) = match out.action {
-        ServiceAction::RegisterAndMove => (
-            Family::Move,
-            "PR out (register and move)".to_owned(),
-            "PR out (register and move): command successful".to_owned(),
-        ),
-        action => (
-            Family::Out,
-            format!("PR out ({})", action.name()),
-            format!("PR out: command ({}) successful", action.name()),
-        ),
+    let success = match out.action {
+        ServiceAction::RegisterAndMove => {
+            "PR out (register and move): command successful".to_owned()
+        }
+        action => format!("PR out: command ({}) successful", action.name()),
     };
     let before = match verify {
         true => Some(state(&mut device)?),
         false => None,
     };
-    let (cdb, list) = out.emit();
-    let result = device.change(cdb, &list)?;
-    result.map_err(|source| Error::Command {
-        command,
-        family,
-        source,
-    })?;
+    device.change(out)?;
     if session.task.verbosity > 0 {
         (session.print)(&format!("{success}\n"));
     }
@@ -65,7 +52,7 @@ pub(super) fn change(
     let after = state(&mut device);
     {
         let mut record = session.record.borrow_mut();
-        record.cdb = Some(cdb);
+        record.cdb = Some(out.emit().0);
         record.completion = completion;
         record.os_error = None;
     }
@@ -79,14 +66,11 @@ pub(super) fn change(
 
 /// What is registered and reserved at one moment.
 fn state(device: &mut Device<'_, '_>) -> Result<State, Error> {
-    for _ in 0..ATTEMPTS {
+    let state = device.of_one_generation(|device| {
         let keys = device.read_keys()?;
-        let reservation = device.read_reservation()?;
-        if let Some(state) = State::new(&keys, &reservation) {
-            return Ok(state);
-        }
-    }
-    Err(Error::Unsteady)
+        Ok(State::new(&keys, &device.read_reservation()?))
+    });
+    Ok(state?)
 }
 
 /// Shows the command and sends nothing.
@@ -96,7 +80,7 @@ pub(super) fn dry_run(session: &Session<'_, '_>, operation: &Operation) {
             action,
             allocation_length,
         } => {
-            let cdb = action.cdb(allocation_length.unwrap_or(prin::DEFAULT_ALLOCATION_LENGTH));
+            let cdb = action.cdb(Room::new(*action, *allocation_length).bytes());
             session.record.borrow_mut().cdb = Some(cdb);
             shown::prin(*action, cdb)
         }

@@ -6,21 +6,25 @@ use std::io;
 use std::path::Path;
 
 use super::console::Console;
-use crate::cli::request::{Opening, Task};
+use crate::cli::request::{Opening, Operation, Task};
 use crate::error::{Error, Family};
+use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
 use crate::pr::effect::Registrants;
-use crate::pr::prin::{
-    self, DEFAULT_ALLOCATION_LENGTH, Malformed, ParameterData, ReadKeys, ReadReservation,
-};
+use crate::pr::prin::{self, DEFAULT_ALLOCATION_LENGTH, Malformed, ParameterData};
+use crate::pr::prout;
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
-use crate::scsi::inquiry::{self, StandardInquiry};
+use crate::scsi::inquiry::StandardInquiry;
 use crate::scsi::sense::SenseKey;
 use crate::transport::trace::Tracer;
 use crate::transport::{
-    Access, Command, CommandError, Completion, Data, Open, Transport, os_error_text,
+    Access, Command, CommandError, Completion, Data, Moved, Open, Transport, os_error_text,
 };
+
+/// How many unit attentions an overview reads past with each command: more than a device server
+/// keeps for one nexus.
+const OVERVIEW_RETRIES: u32 = 16;
 
 /// What all steps of a run share.
 pub(super) struct Session<'a, 'c> {
@@ -52,26 +56,20 @@ pub(super) struct Record {
     pub(super) answer: Option<bool>,
 }
 
-/// What a command that was carried out moved.
-#[derive(Clone, Copy, Debug)]
-struct Moved {
-    /// Bytes of data in.
-    transferred: usize,
-    /// Whether no sense data came with it.
-    good: bool,
-}
+/// The logical unit behind an open device.
+pub(super) type Device<'a, 'c> = LogicalUnit<Channel<'a, 'c>>;
 
-/// An open device.
-pub(super) struct Device<'a, 'c> {
+/// An open device: commands are sent again where the task allows it, recorded, and told of.
+pub(super) struct Channel<'a, 'c> {
     session: &'a Session<'a, 'c>,
     name: &'a OsStr,
     access: Access,
     transport: Tracer<'a>,
 }
 
-impl<'a, 'c> Device<'a, 'c> {
+impl<'a, 'c> Channel<'a, 'c> {
     /// Opens the device called `name`.
-    pub(super) fn open(
+    fn open(
         session: &'a Session<'a, 'c>,
         name: &'a OsStr,
         access: Access,
@@ -130,7 +128,11 @@ impl<'a, 'c> Device<'a, 'c> {
         if cdb.operation_code() != Cdb::INQUIRY {
             self.session.record.borrow_mut().cdb = Some(cdb);
         }
-        let mut retries = self.session.task.ua_retries;
+        let mut retries = match self.session.task.operation {
+            // It changes nothing: whatever happened before, it shows what is now.
+            Operation::Overview => OVERVIEW_RETRIES.max(self.session.task.ua_retries),
+            _ => self.session.task.ua_retries,
+        };
         loop {
             let result = self.send_somehow(cdb, data.reborrow())?;
             self.record(&result);
@@ -141,7 +143,8 @@ impl<'a, 'c> Device<'a, 'c> {
                 self.session.console.err_from_device(&told);
             }
             let Some(sense) = attention else {
-                return Ok(moved(result, length));
+                let result = result.map_err(CommandError::Os);
+                return Ok(result.and_then(|completion| completion.moved(length)));
             };
             if level > 0 {
                 (self.session.print)(
@@ -194,116 +197,121 @@ impl<'a, 'c> Device<'a, 'c> {
             }
         }
     }
+}
 
-    /// INQUIRY for standard data.
-    pub(super) fn inquiry(&mut self) -> Result<StandardInquiry, Error> {
-        let mut buffer = [0; inquiry::ALLOCATION_LENGTH as usize];
-        let requested = buffer.len();
-        let moved = self.command(inquiry::cdb(), Data::In(&mut buffer))?;
-        let moved = moved.map_err(|source| {
-            if let CommandError::Residual { residual, .. } = source {
-                (self.session.print)(&format!(
-                    "inquiry resid ({residual}) should never exceed requested len={requested}\n"
-                ));
+impl Exchange for Channel<'_, '_> {
+    type Error = Error;
+
+    fn exchange(&mut self, cdb: Cdb, data: Data<'_>) -> Result<Moved, Error> {
+        let requested = data.len();
+        let moved = self.command(cdb, data)?;
+        moved.map_err(|source| {
+            let code = cdb.as_bytes().get(1).copied().unwrap_or_default() & 0x1f;
+            match cdb.operation_code() {
+                Cdb::INQUIRY => {
+                    if let CommandError::Residual { residual, .. } = source {
+                        (self.session.print)(&format!(
+                            "inquiry resid ({residual}) should never exceed requested len={requested}\n"
+                        ));
+                    }
+                    Error::Inquiry {
+                        device: self.name.to_owned(),
+                        source,
+                    }
+                }
+                Cdb::PERSISTENT_RESERVE_OUT => Error::Command {
+                    command: format!("PR out ({})", name(prout::ServiceAction::from_code(code).map(prout::ServiceAction::name))),
+                    family: match prout::ServiceAction::from_code(code) {
+                        Some(prout::ServiceAction::RegisterAndMove) => Family::Move,
+                        _ => Family::Out,
+                    },
+                    source,
+                },
+                _ => Error::Command {
+                    command: format!("PR in ({})", name(prin::ServiceAction::from_code(code).map(prin::ServiceAction::name))),
+                    family: Family::In,
+                    source,
+                },
             }
-            Error::Inquiry {
-                device: self.name.to_owned(),
-                source,
+        })
+    }
+
+    fn command_error(error: &Error) -> Option<&CommandError> {
+        match error {
+            Error::Inquiry { source, .. } | Error::Command { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    fn received(&mut self, cdb: Cdb, data: &[u8]) {
+        let level = self.session.task.verbosity;
+        (self.session.print)(&diagnostic::response(cdb, data, level));
+    }
+
+    fn registrants(&self) -> Registrants {
+        Registrants::of(self.transport.node().kind.is_nvme())
+    }
+}
+
+/// A service action's name; all that are sent have one.
+fn name(name: Option<&'static str>) -> &'static str {
+    name.unwrap_or("unknown")
+}
+
+impl<'a, 'c> Device<'a, 'c> {
+    /// Opens the device called `name`.
+    pub(super) fn open(
+        session: &'a Session<'a, 'c>,
+        name: &'a OsStr,
+        access: Access,
+        for_inquiry: bool,
+    ) -> Result<Self, Error> {
+        Channel::open(session, name, access, for_inquiry).map(Self::over)
+    }
+
+    /// INQUIRY for standard data, recorded.
+    pub(super) fn identify(&mut self) -> Result<StandardInquiry, Error> {
+        let inquiry = self.inquiry();
+        let session = self.exchange().session;
+        let inquiry = inquiry.map_err(|error| match error {
+            QueryError::Truncated(source) => {
+                if session.task.verbosity > 0 {
+                    let length = source.length;
+                    (session.print)(&format!(
+                        "sg_ll_inquiry_com: got too few bytes ({length})\n"
+                    ));
+                }
+                Error::InquiryData {
+                    device: self.exchange().name.to_owned(),
+                    source,
+                }
             }
+            error => error.into(),
         })?;
-        let transferred = moved.transferred;
-        let inquiry = StandardInquiry::parse(&buffer[..transferred]).map_err(|source| {
-            if self.session.task.verbosity > 0 {
-                (self.session.print)(&format!(
-                    "sg_ll_inquiry_com: got too few bytes ({transferred})\n"
-                ));
-            }
-            Error::InquiryData {
-                device: self.name.to_owned(),
-                source,
-            }
-        })?;
-        self.session.record.borrow_mut().inquiry = Some(inquiry.clone());
+        session.record.borrow_mut().inquiry = Some(inquiry.clone());
         Ok(inquiry)
     }
 
     /// INQUIRY, and the two lines about the device.
     pub(super) fn show_inquiry(&mut self) -> Result<(), Error> {
-        let inquiry = self.inquiry()?;
-        let console = self.session.console;
+        let inquiry = self.identify()?;
+        let console = self.exchange().session.console;
         console.put(&text::inquiry(&inquiry, console.device_text()));
         Ok(())
     }
+}
 
-    /// PERSISTENT RESERVE IN until the answer is whole: one longer than the room for it is read
-    /// again with the room that it needs, and once more if it has grown meanwhile. A `given` room
-    /// is left as it is. The bytes come back as well, and why they are no answer.
-    pub(super) fn read_whole<T>(
-        &mut self,
-        action: prin::ServiceAction,
-        given: Option<u16>,
-        parse: impl Fn(&[u8]) -> Result<T, Malformed>,
-    ) -> Result<(Vec<u8>, Result<T, Malformed>), Error> {
-        let room = given.unwrap_or(DEFAULT_ALLOCATION_LENGTH);
-        let tries = if given.is_some() { 0 } else { prin::MORE_TRIES };
-        prin::read_whole(room, tries, |room| self.read_once(action, room), parse)
-    }
-
-    /// The whole answer to `action`, as `parse` reads it.
-    pub(super) fn read<T>(
-        &mut self,
-        action: prin::ServiceAction,
-        parse: impl Fn(&[u8]) -> Result<T, Malformed>,
-    ) -> Result<T, Error> {
-        let (_, parsed) = self.read_whole(action, None, parse)?;
-        parsed.map_err(|source| malformed(action, source, None))
-    }
-
-    /// READ KEYS.
-    pub(super) fn read_keys(&mut self) -> Result<ReadKeys, Error> {
-        self.read(prin::ServiceAction::ReadKeys, ReadKeys::parse)
-    }
-
-    /// READ RESERVATION.
-    pub(super) fn read_reservation(&mut self) -> Result<ReadReservation, Error> {
-        self.read(prin::ServiceAction::ReadReservation, ReadReservation::parse)
-    }
-
-    fn read_once(&mut self, action: prin::ServiceAction, room: u16) -> Result<Vec<u8>, Error> {
-        let cdb = action.cdb(room);
-        // Some targets write more than they were asked for; let that stay in our memory.
-        let mut buffer = vec![0; usize::from(room.max(DEFAULT_ALLOCATION_LENGTH))];
-        let moved = self.command(cdb, Data::In(&mut buffer[..usize::from(room)]))?;
-        let moved = moved.map_err(|source| Error::Command {
-            command: format!("PR in ({})", action.name()),
-            family: Family::In,
-            source,
-        })?;
-        buffer.truncate(moved.transferred);
-        if moved.good {
-            let level = self.session.task.verbosity;
-            (self.session.print)(&diagnostic::response(cdb, &buffer, level));
-        } else {
-            prin::beside_sense(&buffer).map_err(|source| malformed(action, source, None))?;
+impl From<QueryError<Error>> for Error {
+    fn from(error: QueryError<Error>) -> Self {
+        match error {
+            QueryError::Command(error) => error,
+            QueryError::Malformed { action, source } => malformed(action, source, None),
+            // INQUIRY alone ends so, and Device::identify takes it.
+            QueryError::Truncated(source) => {
+                malformed(prin::ServiceAction::ReadKeys, source.into(), None)
+            }
+            QueryError::Unsteady => Self::Unsteady,
         }
-        Ok(buffer)
-    }
-
-    /// What registers with this device.
-    pub(super) fn registrants(&self) -> Registrants {
-        match self.transport.node().kind.is_nvme() {
-            true => Registrants::Hosts,
-            false => Registrants::Nexuses,
-        }
-    }
-
-    /// PERSISTENT RESERVE OUT.
-    pub(super) fn change(
-        &mut self,
-        cdb: Cdb,
-        list: &[u8],
-    ) -> Result<Result<(), CommandError>, Error> {
-        Ok(self.command(cdb, Data::Out(list))?.map(drop))
     }
 }
 
@@ -333,17 +341,4 @@ fn unit_attention(result: &io::Result<Completion>) -> Option<Vec<u8>> {
         }
         _ => None,
     }
-}
-
-/// What moved of `length` bytes, or why it did not.
-///
-/// A device that took less of a parameter list than it was sent and is content has done it all the
-/// same; one that took less than nothing, or more, has not.
-fn moved(result: io::Result<Completion>, length: usize) -> Result<Moved, CommandError> {
-    let completion = result.map_err(CommandError::Os)?;
-    completion.check()?;
-    Ok(Moved {
-        transferred: completion.transferred(length)?,
-        good: !completion.has_sense(),
-    })
 }

@@ -1,91 +1,74 @@
-//! One consistent look at everything about a logical unit.
+//! One consistent look at everything about each of some logical units.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
+use super::Done;
 use super::device::{Device, Session};
-use super::question::ATTEMPTS;
+use super::report::{InquiryFailure, report};
 use crate::error::Error;
 use crate::exit::ExitStatus;
-use crate::pr::prin::{Capabilities, Malformed, ReadFullStatus, ServiceAction};
 use crate::render::DeviceText;
-use crate::render::overview::{Snapshot, Style, table};
+use crate::render::overview::{Style, Unit, table};
+use crate::scsi::sense::Sense;
 use crate::transport::Access;
 
-/// A table for each device. The first device that fails ends it.
-pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Result<(), Error> {
+/// A table for each device. One that fails does not keep the others from theirs; the status is that
+/// of the first failure.
+pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
+    let mut done = Done::Yes;
     let devices = std::iter::once(&session.task.device).chain(&session.task.more_devices);
-    for (number, name) in devices.enumerate() {
-        if number > 0 {
-            session.console.put(b"\n");
-        }
-        let mut device = Device::open(session, name, access, true)?;
-        let inquiry = device.inquiry()?;
-        let capabilities =
-            optional(device.read(ServiceAction::ReportCapabilities, Capabilities::parse))?;
-        let (keys, reservation, full_status) = snapshot(&mut device)?;
-        let own = (session.own_ports)(Path::new(name));
-        let device = DeviceText::Printable.show(name.as_encoded_bytes());
-        let text = table(
-            &Snapshot {
-                device: &String::from_utf8_lossy(&device),
-                inquiry: &inquiry,
-                keys: &keys,
-                reservation: &reservation,
-                full_status: full_status.as_ref(),
-                capabilities: capabilities.as_ref(),
-                own: &own,
-            },
-            Style {
-                colour: !session.no_color && session.console.stdout_is_terminal(),
-                shown: DeviceText::Printable,
-            },
-        );
-        session.console.put(text.as_bytes());
-    }
-    Ok(())
-}
-
-type Registrations = (
-    crate::pr::prin::ReadKeys,
-    crate::pr::prin::ReadReservation,
-    Option<ReadFullStatus>,
-);
-
-/// Keys, reservation and full status of one and the same generation.
-fn snapshot(device: &mut Device<'_, '_>) -> Result<Registrations, Error> {
-    for _ in 0..ATTEMPTS {
-        let keys = device.read_keys()?;
-        let reservation = device.read_reservation()?;
-        let full_status =
-            optional(device.read(ServiceAction::ReadFullStatus, ReadFullStatus::parse))?;
-        let agree = reservation.generation == keys.generation
-            && full_status
-                .as_ref()
-                .is_none_or(|full| full.generation == keys.generation);
-        // Device servers that do not count every change are caught by what they list.
-        let alike = full_status
-            .as_ref()
-            .is_none_or(|full| full.descriptors.len() == keys.keys.len());
-        if agree && alike {
-            return Ok((keys, reservation, full_status));
+    let mut shown = false;
+    for name in devices {
+        match of(session, name, access) {
+            Ok(text) => {
+                if shown {
+                    session.console.put(b"\n");
+                }
+                session.console.put(text.as_bytes());
+                shown = true;
+            }
+            Err(error) => {
+                let device = name.to_string_lossy();
+                let line = format!("sg_persist: no overview of {device}:\n");
+                session.console.err(line.as_bytes());
+                let (verbosity, console) = (session.task.verbosity, session.console);
+                report(&error, verbosity, console, InquiryFailure::OnStderr);
+                if done == Done::Yes {
+                    done = Done::Partly(ExitStatus::from(&error));
+                }
+            }
         }
     }
-    Err(Error::Unsteady)
+    done
 }
 
-/// `None` where the device does not support the service action.
-fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(data) => Ok(Some(data)),
-        Err(error @ Error::Command { .. }) => match ExitStatus::from(&error) {
-            ExitStatus::ILLEGAL_REQUEST | ExitStatus::INVALID_OPCODE => Ok(None),
-            _ => Err(error),
-        },
-        // Some targets answer with nothing but zeros.
-        Err(Error::Malformed {
-            source: Malformed::CapabilitiesLength { length: 0 },
-            ..
-        }) => Ok(None),
-        Err(error) => Err(error),
-    }
+/// The table for the device called `name`.
+fn of(session: &Session<'_, '_>, name: &OsStr, access: Access) -> Result<String, Error> {
+    session.record.borrow_mut().unit_attentions.clear();
+    let mut device = Device::open(session, name, access, true)?;
+    let inquiry = device.identify()?;
+    let capabilities = device.capabilities_if_any()?;
+    let snapshot = device.snapshot()?;
+    let own = (session.own_ports)(Path::new(name));
+    let attentions = &session.record.borrow().unit_attentions;
+    let attentions: Vec<Sense> = attentions
+        .iter()
+        .filter_map(|sense| Sense::parse(sense))
+        .collect();
+    let name = DeviceText::Printable.show(name.as_encoded_bytes());
+    let unit = Unit {
+        device: &String::from_utf8_lossy(&name),
+        inquiry: &inquiry,
+        registrants: device.registrants(),
+        snapshot: &snapshot,
+        capabilities: &capabilities,
+        unit_attentions: &attentions,
+        own: &own,
+    };
+    let style = Style {
+        colour: !session.no_color && session.console.stdout_is_terminal(),
+        shown: DeviceText::Printable,
+    };
+    Ok(table(&unit, style))
 }

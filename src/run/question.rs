@@ -4,11 +4,8 @@ use super::device::{Device, Session};
 use crate::cli::request::Question;
 use crate::error::Error;
 use crate::pr::ReservationType;
+use crate::pr::prin::Reservation;
 use crate::transport::Access;
-
-/// How often an answer that takes several commands is put together again when the registrations
-/// changed between them.
-pub(super) const ATTEMPTS: usize = 5;
 
 /// Asks the device; `true` is yes.
 pub(super) fn ask(
@@ -20,30 +17,23 @@ pub(super) fn ask(
     match question {
         Question::HasKey(key) => Ok(device.read_keys()?.keys.contains(&key)),
         Question::Reserved(wanted) => {
+            let held = device.read_reservation()?.reservation;
+            let matches =
+                |held: Reservation| wanted.is_none_or(|wanted| wanted == held.reservation_type);
+            Ok(held.is_some_and(matches))
+        }
+        Question::HolderIs(key) => Ok(device.of_one_generation(|device| {
             let data = device.read_reservation()?;
-            let held = data.reservations.first();
-            Ok(
-                held.is_some_and(|held| {
-                    wanted.is_none_or(|wanted| wanted == held.reservation_type)
-                }),
-            )
-        }
-        Question::HolderIs(key) => {
-            for _ in 0..ATTEMPTS {
-                let data = device.read_reservation()?;
-                let Some(held) = data.reservations.first() else {
-                    return Ok(false);
-                };
-                if !is_held_by_all(held.reservation_type) {
-                    return Ok(held.reservation_key == key);
-                }
-                let keys = device.read_keys()?;
-                if keys.generation == data.generation {
-                    return Ok(keys.keys.contains(&key));
-                }
+            let Some(held) = data.reservation else {
+                return Ok(Some(false));
+            };
+            if !is_held_by_all(held.reservation_type) {
+                return Ok(Some(held.reservation_key == key));
             }
-            Err(Error::Unsteady)
-        }
+            let keys = device.read_keys()?;
+            let agree = keys.generation == data.generation;
+            Ok(agree.then(|| keys.keys.contains(&key)))
+        })?),
     }
 }
 

@@ -7,8 +7,22 @@ use crate::exit::ExitStatus;
 use crate::pr::prin::DEFAULT_ALLOCATION_LENGTH;
 use crate::pr::prin::Malformed;
 
+/// Where it is said that INQUIRY failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InquiryFailure {
+    /// The original says so there, and scripts look for it there.
+    OnStdout,
+    /// Where no script of the original's can look, as everything else.
+    OnStderr,
+}
+
 /// Says on stderr what ended the run.
-pub(super) fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
+pub(super) fn report(
+    error: &Error,
+    verbosity: u8,
+    console: &Console<'_>,
+    inquiry_failure: InquiryFailure,
+) {
     let status = ExitStatus::from(error);
     let say = |line: &str| console.err(format!("{line}\n").as_bytes());
     match error {
@@ -19,24 +33,27 @@ pub(super) fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
             }
             return;
         }
-        Error::Open { .. }
-        | Error::Output(_)
-        | Error::Unsteady
-        | Error::NotVerified(_)
-        | Error::Disturbed(_) => {
-            say(&error.to_string());
-            if let Some(advice) = error.advice() {
-                say(advice);
-            }
-            return;
-        }
-        // The original says so on stdout, and scripts look for it there.
-        Error::Inquiry { .. } | Error::InquiryData { .. } => {
+        Error::Inquiry { .. } | Error::InquiryData { .. }
+            if inquiry_failure == InquiryFailure::OnStdout =>
+        {
             let mut line = format!("{error}\n");
             if console.stdout_is_terminal() {
                 line = visible(&line);
             }
             console.put(line.as_bytes());
+            if let Some(advice) = error.advice() {
+                say(advice);
+            }
+            return;
+        }
+        Error::Open { .. }
+        | Error::Output(_)
+        | Error::Unsteady
+        | Error::NotVerified(_)
+        | Error::Disturbed(_)
+        | Error::Inquiry { .. }
+        | Error::InquiryData { .. } => {
+            say(&error.to_string());
             if let Some(advice) = error.advice() {
                 say(advice);
             }

@@ -102,6 +102,16 @@ impl Sense {
         Self::parse_header(sense)
     }
 
+    /// Whether it says INVALID FIELD IN CDB: a service action that is not known, or an allocation
+    /// length that is not liked.
+    #[must_use]
+    pub const fn is_invalid_field_in_cdb(&self) -> bool {
+        matches!(
+            (self.key, self.asc, self.ascq),
+            (SenseKey::ILLEGAL_REQUEST, 0x24, 0x00)
+        )
+    }
+
     /// As [`Sense::parse`], but of any length: what did not come is 0.
     pub(super) fn parse_header(sense: &[u8]) -> Option<Self> {
         let (format, deferred) = match response_code(sense)? {

@@ -15,6 +15,7 @@ use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
 pub use os_error::os_error_text;
 
+pub mod buffer;
 mod ioctl;
 pub mod nvme;
 mod os_error;
@@ -178,6 +179,19 @@ pub struct Translation {
     pub reason: Option<String>,
     /// What came back of them contradicts itself, so that there is no answer; the reason tells how.
     pub malformed: bool,
+    /// The whole parameter data, where it is longer than the command has room for.
+    pub whole_answer: Option<Vec<u8>>,
+}
+
+/// What a command that was carried out moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes of data.
+    pub transferred: usize,
+    /// Whether sense data came with it.
+    pub has_sense: bool,
+    /// [`Translation::whole_answer`].
+    pub whole_answer: Option<Vec<u8>>,
 }
 
 /// Why a command did not do what it should.
@@ -262,6 +276,21 @@ impl Completion {
             (raw, ScsiStatus::GOOD) => Err(CommandError::Status(raw)),
             _ => Err(CommandError::Status(status)),
         }
+    }
+
+    /// What moved of the `requested` bytes, if the command was carried out.
+    ///
+    /// # Errors
+    /// Those of [`Completion::check`] and [`Completion::transferred`]: a device that took less of a
+    /// parameter list than it was sent and is content has done it all the same; one that took less
+    /// than nothing, or more, has not.
+    pub fn moved(self, requested: usize) -> Result<Moved, CommandError> {
+        self.check()?;
+        Ok(Moved {
+            transferred: self.transferred(requested)?,
+            has_sense: self.has_sense(),
+            whole_answer: self.translation.whole_answer,
+        })
     }
 
     /// How many of the `requested` bytes moved.

@@ -666,7 +666,7 @@ fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
     });
     let data = ReadReservation {
         generation: report.generation,
-        reservations: reservation.into_iter().collect(),
+        reservation,
     };
     Ok(data.emit())
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sg_persist::cli::arguments::Arguments;
 use sg_persist::cli::options::Opt;
-use sg_persist::cli::request::Environment;
+use sg_persist::cli::request::{self, Environment, Operation, Request};
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::cli::usage;
 use sg_persist::pr::transport_id::TransportId;
@@ -33,7 +33,11 @@ const FULL_STATUS: u8 = 3;
 const ILLEGAL_REQUEST: u8 = 5;
 const UNIT_ATTENTION: u8 = 6;
 const EPERM: i32 = 1;
+const EIO: i32 = 5;
+const E2BIG: i32 = 7;
+const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
+const EINVAL: i32 = 22;
 
 /// Words that say something to the program; any others are as welcome.
 pub(crate) const WORDS: [&[u8]; 74] = [
@@ -168,6 +172,8 @@ struct Sent {
     result: Result<Completion, i32>,
     /// The buffer for data in, after the command.
     buffer: Vec<u8>,
+    /// How much of it the device wrote.
+    written: usize,
 }
 
 impl Sent {
@@ -196,6 +202,19 @@ impl Sent {
         self.result.as_ref().is_ok_and(|completion| {
             !carried_out(completion) && sense_key(&completion.sense) == Some(key)
         })
+    }
+
+    /// The room that PERSISTENT RESERVE IN has.
+    fn room(&self) -> usize {
+        usize::from(u16::from_be_bytes([self.cdb[7], self.cdb[8]]))
+    }
+
+    /// It may have been refused since it asks for more than can be had.
+    fn asks_too_much(&self) -> bool {
+        match &self.result {
+            Err(error) => [EINVAL, EIO, ENOMEM, E2BIG].contains(error),
+            Ok(_) => self.failed_with(ILLEGAL_REQUEST),
+        }
     }
 
     /// The bytes that came, of a command that was carried out.
@@ -240,7 +259,11 @@ impl Open for Device {
 impl Transport for Descriptor {
     fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
         let mut log = self.log.borrow_mut();
-        let answer = self.answers.get(log.len()).cloned().unwrap_or_default();
+        let zeros = || Answer {
+            data: vec![0; 0x1_0000],
+            ..Answer::default()
+        };
+        let answer = self.answers.get(log.len()).cloned().unwrap_or_else(zeros);
         let mut sent = Sent {
             cdb: command.cdb.as_bytes().to_vec(),
             node: self.number,
@@ -249,11 +272,13 @@ impl Transport for Descriptor {
                 .refused
                 .map_or_else(|| Ok(answer.completion()), Result::Err),
             buffer: Vec::new(),
+            written: 0,
         };
         if let (Data::In(buffer), None) = (command.data, answer.refused) {
             let length = answer.data.len().min(buffer.len());
             buffer[..length].copy_from_slice(&answer.data[..length]);
             sent.buffer = buffer.to_vec();
+            sent.written = length;
         }
         let result = match &sent.result {
             Ok(completion) => Ok(completion.clone()),
@@ -353,6 +378,21 @@ fn has(scene: &Scene, options: &[Opt]) -> bool {
     given.any(|given| options.contains(&given.option))
 }
 
+/// The room that was asked for, if any was.
+fn given(scene: &Scene) -> Option<usize> {
+    let arguments = Arguments::parse(&scene.words, scene.environment.posixly_correct);
+    let mut texts = Texts(scene.text.clone());
+    match request::judge(&arguments, &scene.environment, &mut texts).request {
+        Ok(Request::Task(task)) => match task.operation {
+            Operation::In {
+                allocation_length, ..
+            } => allocation_length.map(usize::from),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The most commands that may be sent.
 fn most_commands(scene: &Scene) -> usize {
     // What has to agree is read five times at most.
@@ -365,10 +405,11 @@ fn most_commands(scene: &Scene) -> usize {
     } else {
         (1, 0, 1)
     };
-    // INQUIRY and three attempts to read, each once more where it was forbidden; or the change.
-    let once = 2 * (1 + changes + 3 * reads);
+    // INQUIRY and six attempts to read, four of them over another filling, each once more where it
+    // was forbidden; or the change.
+    let once = 2 * (1 + changes + 10 * reads);
     // Once more for each unit attention: later answers are good.
-    let retries = match has(scene, &[Opt::UaRetries]) {
+    let retries = match has(scene, &[Opt::UaRetries, Opt::Overview]) {
         true => scene.answers.len(),
         false => 0,
     };
@@ -383,7 +424,7 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
         sent.len()
     );
     assert!(sent.is_empty() || !has(scene, &[Opt::DryRun]));
-    let retries = has(scene, &[Opt::UaRetries]);
+    let retries = has(scene, &[Opt::UaRetries, Opt::Overview]);
     let overview = has(scene, &[Opt::Overview]);
     let verify = has(scene, &[Opt::Verify]);
     for (number, command) in sent.iter().enumerate() {
@@ -394,6 +435,11 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
             && following
                 .first()
                 .is_some_and(|next| next.cdb == command.cdb);
+        // An overview goes on with the next device.
+        let another = overview
+            && following
+                .first()
+                .is_some_and(|next| next.operation_code() == INQUIRY && next.node != command.node);
         match command.operation_code() {
             // A command follows only where the device told about itself, or the same again.
             INQUIRY => {
@@ -403,7 +449,7 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
                     && following.first().is_some_and(|next| {
                         next.operation_code() == INQUIRY && next.node != command.node
                     });
-                assert!(last || told || again || once_more);
+                assert!(last || told || again || once_more || another);
             }
             // What was refused is not tried twice; what cannot be read whole is read again.
             PERSISTENT_RESERVE_IN => {
@@ -418,8 +464,13 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
                 let optional = overview
                     && matches!(command.cdb[1], CAPABILITIES | FULL_STATUS)
                     && command.failed_with(ILLEGAL_REQUEST);
+                // The same again with less room, where that may have been the reason.
+                let less = command.asks_too_much()
+                    && following.first().is_some_and(|next| {
+                        next.cdb[..7] == command.cdb[..7] && next.room() != command.room()
+                    });
                 let goes_on = command.carried_out() || command.forbidden() || optional;
-                assert!(last || goes_on || once_more);
+                assert!(last || goes_on || once_more || less || another);
             }
             // A change is asked for once, unless the kernel did not even take it.
             PERSISTENT_RESERVE_OUT => {
@@ -479,7 +530,10 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
         }
         let last = sent.last();
         let done = last.is_some_and(|last| match last.operation_code() {
-            PERSISTENT_RESERVE_IN => whole_answer(last).is_some(),
+            PERSISTENT_RESERVE_IN => whole_answer(last).is_some_and(|data| {
+                let room = given(scene).unwrap_or(usize::from(u16::MAX));
+                takes(last.cdb[1], data) <= room && proven(last)
+            }),
             PERSISTENT_RESERVE_OUT => last.carried_out(),
             _ => false,
         });
@@ -503,6 +557,7 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
         PERSISTENT_RESERVE_OUT => assert!(last.carried_out()),
         PERSISTENT_RESERVE_IN => {
             let data = whole_answer(last).expect("success needs a whole answer");
+            assert!(proven(last));
             check_answer(last.cdb[1], data, stdout);
         }
         other => panic!("success after operation code {other:#x}"),
@@ -529,8 +584,10 @@ fn check_question(sent: &[Sent], status: u8, stdout: Option<&[u8]>) {
 fn check_overview(sent: &[Sent], status: u8) {
     if let (0, Some(last)) = (status, sent.last()) {
         assert!(last.operation_code() == PERSISTENT_RESERVE_IN);
-        let missing = last.cdb[1] == FULL_STATUS && last.failed_with(ILLEGAL_REQUEST);
-        assert!(missing || whole_answer(last).is_some());
+        // Full status comes last; where there is none to be had, an overview does without.
+        let missing =
+            last.cdb[1] == FULL_STATUS && (last.failed_with(ILLEGAL_REQUEST) || last.carried_out());
+        assert!(missing || whole_answer(last).is_some() && proven(last));
     }
 }
 
@@ -660,7 +717,29 @@ fn whole_answer(sent: &Sent) -> Option<&[u8]> {
     if sense && data.iter().all(|&byte| byte == 0) {
         return None;
     }
-    is_whole(sent.cdb[1], data).then_some(data)
+    // Nor does what nobody wrote belong to one.
+    let written = &data[..data.len().min(sent.written)];
+    is_whole(sent.cdb[1], written).then_some(data)
+}
+
+/// Bytes that an answer takes.
+fn takes(action: u8, data: &[u8]) -> usize {
+    match action {
+        CAPABILITIES => usize::try_from(number(&data[..2])).unwrap_or(usize::MAX),
+        _ => 8 + length(data),
+    }
+}
+
+/// Whether one element more would have had room in a whole answer, so that it cannot be cut.
+fn proven(sent: &Sent) -> bool {
+    let takes = takes(sent.cdb[1], &sent.buffer);
+    let room = sent.room();
+    match sent.cdb[1] {
+        0 => takes + 8 <= room,
+        1 => takes.max(24) <= room,
+        FULL_STATUS => takes + 24 + 248 <= room,
+        _ => true,
+    }
 }
 
 /// Whether `data` is a whole answer to the PERSISTENT RESERVE IN service action `action`.
@@ -677,7 +756,8 @@ pub(crate) fn is_whole(action: u8, data: &[u8]) -> bool {
     }
     match action {
         0 => length(data) % 8 == 0,
-        1 => length(data) % 16 == 0,
+        // There is one reservation at the most.
+        1 => matches!(length(data), 0 | 16),
         _ => descriptors(data).is_some(),
     }
 }
@@ -688,18 +768,8 @@ fn descriptors(data: &[u8]) -> Option<usize> {
     let mut count = 0;
     while !list.is_empty() {
         let (fixed, rest) = list.split_at_checked(24)?;
-        let (id, rest) = rest.split_at_checked(usize::try_from(number(&fixed[20..])).ok()?)?;
-        let takes = match id {
-            [] => 0,
-            [first, _, high, low, ..] if first & 0xf == 5 => {
-                4 + usize::from(u16::from_be_bytes([*high, *low]))
-            }
-            [first, ..] if first & 0xf == 5 => return None,
-            _ => 24,
-        };
-        if id.len() < takes {
-            return None;
-        }
+        // What stands in a TransportID's place may be anything.
+        let (_, rest) = rest.split_at_checked(usize::try_from(number(&fixed[20..])).ok()?)?;
         list = rest;
         count += 1;
     }

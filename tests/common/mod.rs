@@ -40,8 +40,16 @@ pub(crate) const READ_KEYS: &str = "5e000000000000200000";
 pub(crate) const READ_RESERVATION: &str = "5e010000000000200000";
 /// REPORT CAPABILITIES, likewise.
 pub(crate) const REPORT_CAPABILITIES: &str = "5e020000000000200000";
-/// READ FULL STATUS, likewise.
-pub(crate) const READ_FULL_STATUS: &str = "5e030000000000200000";
+/// READ FULL STATUS, likewise: with ample room.
+pub(crate) const READ_FULL_STATUS: &str = "5e030000000000fe0000";
+/// READ FULL STATUS where so much room is refused.
+pub(crate) const LESS_FULL_STATUS: &str = "5e030000000000200000";
+/// READ KEYS where the first room was not enough, or may not have been.
+pub(crate) const MORE_KEYS: &str = "5e000000000000fe0000";
+/// READ KEYS where the second was not, either.
+pub(crate) const MOST_KEYS: &str = "5e000000000000ffff00";
+/// READ RESERVATION, likewise.
+pub(crate) const MORE_RESERVATION: &str = "5e010000000000fe0000";
 
 /// INQUIRY data of a disk of the Linux target.
 pub(crate) const DISK: &[u8] = b"\x00\x00\x06\x02\x1f\x00\x00\x02LIO-ORG d0              4.0 ";
@@ -168,7 +176,7 @@ enum Step {
     Command {
         cdb: String,
         data_out: Option<String>,
-        answer: Answer,
+        answer: Box<Answer>,
     },
 }
 
@@ -345,7 +353,7 @@ impl Scene {
         self.stage.script.push_back(Step::Command {
             cdb: cdb.to_owned(),
             data_out: None,
-            answer,
+            answer: Box::new(answer),
         });
         self
     }
@@ -355,7 +363,7 @@ impl Scene {
         self.stage.script.push_back(Step::Command {
             cdb: cdb.to_owned(),
             data_out: Some(hex::encode(bytes(data_out))),
-            answer,
+            answer: Box::new(answer),
         });
         self
     }

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use sg_persist::logical_unit::LogicalUnit;
 use sg_persist::nvme::Command;
 use sg_persist::nvme::reservation::{Form, ReservationReport};
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::transport::nvme::Passthrough;
 use sg_persist::transport::translation::Translator;
 use sg_persist::transport::{Data, Node, NodeKind};
-use sg_persist::unit::LogicalUnit;
 
 /// A controller with this report and nothing else to say.
 struct Controller {
@@ -83,7 +83,7 @@ fuzz_target!(|input: &[u8]| {
         1 => {
             if let Ok(data) = unit.read_reservation() {
                 let held = report.get(4).is_some_and(|&held| held != 0);
-                assert!(report.len() < 5 || data.reservations.is_empty() != held);
+                assert!(report.len() < 5 || data.reservation.is_some() == held);
             }
         }
         2 => {

@@ -28,15 +28,15 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(text.len() <= 50 + 3 * bytes.len());
     if let Ok(exact) = TransportId::from_bytes(bytes) {
         assert_eq!(exact.as_bytes(), bytes);
-        assert!(exact.fits_frame());
+        assert!(exact.is_whole());
     }
     let typed = TransportId::from_typed(bytes);
     if let Ok(typed) = &typed {
         assert!(typed.as_bytes().len() <= bytes.len().max(24));
-        assert!(typed.fits_frame());
+        assert!(typed.is_whole());
     }
     for id in [Ok(received), typed].into_iter().flatten() {
-        if !id.fits_frame() || id.as_bytes().len() > MAXIMUM {
+        if !id.is_whole() || id.as_bytes().len() > MAXIMUM {
             continue;
         }
         let text = id.to_argument();
