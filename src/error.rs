@@ -1,5 +1,6 @@
 //! Everything that can end a run, with what was asked, of which device, and what came back.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 
@@ -74,8 +75,13 @@ pub enum Error {
     #[error("sg_persist: accepted, but whether the effect is there cannot be told\n{0}")]
     Disturbed(String),
     /// The answer could not be written.
-    #[error("sg_persist: cannot write the output: {}", os_error_text(.0))]
-    Output(io::Error),
+    #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]
+    Output {
+        /// The file's name as typed; `None` for standard output.
+        file: Option<OsString>,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }
 
 impl Error {
@@ -128,6 +134,10 @@ pub enum Family {
     Out,
     /// PERSISTENT RESERVE OUT with REGISTER AND MOVE.
     Move,
+}
+
+fn output_text(file: Option<&OsString>) -> Cow<'_, str> {
+    file.map_or("the output".into(), |file| file.to_string_lossy())
 }
 
 fn open_text(device: &OsString, access: Access, for_inquiry: bool, source: &io::Error) -> String {

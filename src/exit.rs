@@ -257,7 +257,7 @@ impl From<&Error> for ExitStatus {
                 UsageErrorKind::Contradiction => Self::CONTRADICTION,
                 UsageErrorKind::Question => Self::SUCCESS,
             },
-            Error::Open { source, .. } | Error::Output(source) => source.into(),
+            Error::Open { source, .. } | Error::Output { source, .. } => source.into(),
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
             Error::NotVerified(_) => Self::NOT_VERIFIED,

@@ -11,6 +11,7 @@
 //!   functions over bytes;
 //! - [`transport`]: the way to the device server and back;
 //! - [`render`]: answers and failures in words;
+//! - [`output`]: files to write;
 //! - [`error`] and [`exit`]: what can end a run, and the exit status for it.
 //!
 //! Each of them uses those that stand after it at the most, but for `exit`, which knows all
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod error;
 pub mod exit;
 pub mod nvme;
+pub mod output;
 pub mod pr;
 pub mod render;
 pub mod run;

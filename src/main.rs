@@ -9,8 +9,9 @@ use std::path::Path;
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::exit::ExitStatus;
+use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
-use sg_persist::run::{Output, World, run};
+use sg_persist::run::{World, run};
 use sg_persist::transport::own_ports::{self, DeviceNumber};
 use sg_persist::transport::sgio::Kernel;
 use sg_persist::transport::watch::Watched;
@@ -24,7 +25,7 @@ use start::Stream;
 #[global_allocator]
 static MEMORY: memory::OneBlock = memory::OneBlock;
 
-/// Standard input and the file system.
+/// Standard input, and files to read.
 struct Files;
 
 impl Input for Files {
@@ -36,12 +37,6 @@ impl Input for Files {
 
     fn file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
-    }
-}
-
-impl Output for Files {
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::write(path, bytes)
     }
 }
 
@@ -77,7 +72,7 @@ fn run_here(
             ua_retries: variable("SG_PERSIST_UA_RETRIES").map(OsStr::to_owned),
         },
         input: &mut Files,
-        output: &mut Files,
+        output: &mut FileSystem,
         own_ports: &own_ports,
         devices: &Watched::new(Kernel, shows_progress, thread::THREAD),
         stdout: &mut { stdout },

@@ -12,6 +12,7 @@ use crate::cli::transport_ids::Input;
 use crate::cli::usage;
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::output::Output;
 use crate::pr::prin::{self, ParameterData};
 use crate::pr::transport_id::TransportId;
 use crate::render::{DeviceText, hex, json, text, transport_id};
@@ -53,15 +54,6 @@ pub struct World<'a> {
     pub stderr_is_terminal: &'a dyn Fn() -> bool,
 }
 
-/// Files to write.
-pub trait Output {
-    /// Makes the file hold `bytes` and nothing else.
-    ///
-    /// # Errors
-    /// What the operating system says when it cannot be written.
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-}
-
 impl std::fmt::Debug for World<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("World")
@@ -95,8 +87,10 @@ pub fn run(world: World<'_>) -> ExitStatus {
     for note in notes {
         console.err(format!("{note}\n").as_bytes());
     }
+    let mut is_change = false;
     let (status, written) = match request {
         Ok(Request::Task(task)) => {
+            is_change = matches!(task.operation, Operation::Out { .. });
             let session = Session {
                 task: &task,
                 devices: world.devices,
@@ -126,15 +120,35 @@ pub fn run(world: World<'_>) -> ExitStatus {
             ((&error).into(), Ok(()))
         }
     };
-    match console.finish().and(written) {
+    let shown = console
+        .finish()
+        .map_err(|source| Error::Output { file: None, source });
+    match shown.and(written) {
         Ok(()) => status,
-        // Nobody reads the answer any more, and nobody needs to be told.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (&error).into(),
-        Err(error) => {
-            let error = Error::Output(error);
-            console.err(format!("{error}\n").as_bytes());
-            (&error).into()
+        Err(error) => lost(&error, status, is_change, &console),
+    }
+}
+
+/// The status of a run that has ended with `status` and whose output could not be written. What
+/// went wrong at the device counts for more, and so does that a change was made.
+fn lost(error: &Error, status: ExitStatus, is_change: bool, console: &Console<'_>) -> ExitStatus {
+    // Nobody reads the answer any more, and nobody needs to be told.
+    let is_unread = matches!(
+        error,
+        Error::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe
+    );
+    if !is_unread {
+        report(error, 0, console);
+    }
+    match status {
+        ExitStatus::SUCCESS if is_change => {
+            if !is_unread {
+                console.err(b"The change itself was made\n");
+            }
+            status
         }
+        ExitStatus::SUCCESS | ExitStatus::FALSE => error.into(),
+        _ => status,
     }
 }
 
@@ -151,13 +165,27 @@ fn information(request: &Request) -> String {
 }
 
 /// Carries a task out, and shows its outcome in the form asked for. The second result tells
-/// whether a file for it could be written.
+/// whether a file for it could be written; where it is plain from the start that it cannot, nothing
+/// is carried out.
 fn perform(
     session: &Session<'_, '_>,
     argv: &[OsString],
     output: &mut dyn Output,
-) -> (ExitStatus, io::Result<()>) {
+) -> (ExitStatus, Result<(), Error>) {
     let (task, console) = (session.task, session.console);
+    let file = task.json.as_ref().and_then(|json| json.file.as_ref());
+    let cannot_write = |source| Error::Output {
+        file: file.cloned(),
+        source,
+    };
+    let draft = match file.map(|file| output.create(Path::new(file))).transpose() {
+        Ok(draft) => draft,
+        Err(source) => {
+            let error = cannot_write(source);
+            report(&error, task.verbosity, console);
+            return ((&error).into(), Ok(()));
+        }
+    };
     if task.json.is_some() {
         console.hide();
     }
@@ -176,8 +204,11 @@ fn perform(
     let plain = console.hidden();
     let error = result.as_ref().err();
     let document = document::document(session, options, argv, &plain, status, error);
-    match &options.file {
-        Some(file) => (status, output.write(Path::new(file), document.as_bytes())),
+    match draft {
+        Some(draft) => {
+            let written = draft.publish(document.as_bytes());
+            (status, written.map_err(cannot_write))
+        }
         None => {
             console.put(document.as_bytes());
             (status, Ok(()))

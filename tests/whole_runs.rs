@@ -2047,7 +2047,7 @@ mod output {
     }
 
     #[test]
-    fn a_failure_counts_less_than_output_that_is_lost() {
+    fn a_failure_counts_more_than_output_that_is_lost() {
         let ran = sg_persist("-k /dev/sda")
             .opens(RO)
             .inquires()
@@ -2055,7 +2055,7 @@ mod output {
             .stdout_fails(libc::ENOSPC)
             .run();
         ran.is(
-            78,
+            24,
             "",
             "PR in (Read keys): Reservation conflict
 sg_persist failed: Reservation conflict
@@ -3113,6 +3113,29 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
             "",
             "sg_persist: cannot write the output: Input/output error\n",
         );
+        // What the device said counts for more, and that a change was made is no failure.
+        sg_persist("-n -k /dev/sda -H")
+            .reads(READ_KEYS, good(&TWO_KEYS[..30]))
+            .stdout_fails(libc::ENOSPC)
+            .run()
+            .status_is(97);
+        let clear = |answer| {
+            sg_persist("-o -C /dev/sda")
+                .opens(RO)
+                .inquires()
+                .changes("5f030000000000001800", &"00".repeat(24), answer)
+                .stdout_fails(libc::ENOSPC)
+                .run()
+        };
+        clear(good("")).is(
+            0,
+            "",
+            "\
+sg_persist: cannot write the output: No space left on device
+The change itself was made
+",
+        );
+        clear(status(0x18)).status_is(24);
     }
 
     #[test]

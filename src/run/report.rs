@@ -20,7 +20,7 @@ pub(super) fn report(error: &Error, verbosity: u8, console: &Console<'_>) {
             return;
         }
         Error::Open { .. }
-        | Error::Output(_)
+        | Error::Output { .. }
         | Error::Unsteady
         | Error::NotVerified(_)
         | Error::Disturbed(_) => {

@@ -18,6 +18,7 @@ use sg_persist::cli::options::Opt;
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::cli::usage;
+use sg_persist::output::{Draft, Output};
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 use sg_persist::scsi::status::ScsiStatus;
@@ -439,8 +440,14 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
 /// Writes no file.
 struct Nowhere;
 
-impl sg_persist::run::Output for Nowhere {
-    fn write(&mut self, _: &std::path::Path, _: &[u8]) -> std::io::Result<()> {
+impl Output for Nowhere {
+    fn create(&mut self, _: &Path) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Draft for Nowhere {
+    fn publish(self: Box<Self>, _: &[u8]) -> io::Result<()> {
         Ok(())
     }
 }

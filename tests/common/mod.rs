@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
-use sg_persist::run::{Output, World, run};
+use sg_persist::output::{Draft, Output};
+use sg_persist::run::{World, run};
 pub(crate) use sg_persist::transport::Access::{self, ReadOnly as RO, ReadWrite as RW};
 use sg_persist::transport::{
     Command, Completion, Data, DriverStatus, HostStatus, Node, NodeKind, Open, Transport,
@@ -195,16 +196,31 @@ pub(crate) struct Scene {
     stdout_error: Option<i32>,
 }
 
-/// The files that were written.
-#[derive(Debug, Default)]
-pub(crate) struct Written(pub(crate) Vec<(PathBuf, Vec<u8>)>);
+/// A file's name, and what was written to it.
+type WrittenFile = (PathBuf, Vec<u8>);
+
+/// The files that were written. /unwritable cannot be, and /full takes nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written(Rc<RefCell<Vec<WrittenFile>>>);
 
 impl Output for Written {
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn create(&mut self, path: &Path) -> io::Result<Box<dyn Draft>> {
         if path == Path::new("/unwritable") {
-            return Err(io::Error::from_raw_os_error(13));
+            return Err(io::Error::from_raw_os_error(libc::EACCES));
         }
-        self.0.push((path.to_owned(), bytes.to_vec()));
+        Ok(Box::new(WrittenDraft(path.to_owned(), self.clone())))
+    }
+}
+
+struct WrittenDraft(PathBuf, Written);
+
+impl Draft for WrittenDraft {
+    fn publish(self: Box<Self>, bytes: &[u8]) -> io::Result<()> {
+        let Self(path, Written(files)) = *self;
+        if path == Path::new("/full") {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        files.borrow_mut().push((path, bytes.to_vec()));
         Ok(())
     }
 }
@@ -412,7 +428,7 @@ impl Scene {
             stdout: String::from_utf8_lossy(&stdout.text).into_owned(),
             stderr: String::from_utf8_lossy(&stderr.text).into_owned(),
             stdout_bytes: stdout.text,
-            written: output.0,
+            written: output.0.take(),
             trace: stage.trace,
         }
     }
@@ -430,7 +446,7 @@ pub(crate) struct Ran {
     /// Standard output, byte for byte.
     pub(crate) stdout_bytes: Vec<u8>,
     /// The files that were written.
-    pub(crate) written: Vec<(PathBuf, Vec<u8>)>,
+    pub(crate) written: Vec<WrittenFile>,
     /// What was done to devices: `open ro`, a command's hex, `close`.
     pub(crate) trace: Vec<String>,
 }
@@ -448,11 +464,17 @@ impl Ran {
         );
     }
 
-    /// The same, where the usage text follows on stderr.
+    /// All that a caller sees of it, where the usage text follows on stderr.
     #[track_caller]
     pub(crate) fn is_with_usage(&self, status: u8, stderr: &str) {
         let usage = sg_persist::cli::usage::USAGE;
         self.is(status, "", &format!("{stderr}{usage}"));
+    }
+
+    /// How it ended.
+    #[track_caller]
+    pub(crate) fn status_is(&self, status: u8) {
+        assert_eq!(self.status, status, "{self:#?}");
     }
 
     /// No device was opened.
