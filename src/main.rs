@@ -2,12 +2,12 @@
 #![no_main]
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use sg_persist::cli::request::Environment;
-use sg_persist::cli::transport_ids::Input;
+use sg_persist::cli::transport_ids::{Input, read_text};
 use sg_persist::exit::ExitStatus;
 use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
@@ -30,13 +30,11 @@ struct Files;
 
 impl Input for Files {
     fn stdin(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes)?;
-        Ok(bytes)
+        read_text(io::stdin().lock())
     }
 
     fn file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        read_text(File::open(path)?)
     }
 }
 

@@ -2183,6 +2183,25 @@ bad argument to '--transport-id'
         std::fs::remove_file(file).unwrap();
     }
 
+    /// Without a limit this would take all memory there is.
+    #[test]
+    fn input_without_end_is_refused() {
+        let refused = |path: &str| {
+            format!(
+                "decode_file_tids: {path} holds more than 1048576 bytes\n\
+                 bad argument to '--transport-id'\n"
+            )
+        };
+        let words = ["-o", "-G", "-X"];
+        let mut command = program();
+        command.args(words).args(["file=/dev/zero", "/dev/null"]);
+        is(&command.output().unwrap(), 1, "", &refused("/dev/zero"));
+        let mut command = program();
+        command.args(words).args(["-", "/dev/null"]);
+        command.stdin(File::open("/dev/zero").unwrap());
+        is(&command.output().unwrap(), 1, "", &refused("stdin"));
+    }
+
     #[test]
     fn a_full_device_is_told() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -2558,6 +2577,23 @@ mod differences {
         refused(
             sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001\n".repeat(2730)),
             "decode_file_tids: array length exceeded",
+        );
+    }
+
+    #[test]
+    fn a_file_beyond_a_mebibyte_is_refused() {
+        // A comment of such length is none that a person wrote.
+        let text = |length: usize| {
+            let id = "07 50\n#";
+            format!("{id}{}", "c".repeat(length - id.len()))
+        };
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", text(1_048_576)),
+            "07500000 00000000 0000000000000000 0000000000000000",
+        );
+        refused(
+            sg_persist("-X file=ids").file("ids", text(1_048_577)),
+            "decode_file_tids: ids holds more than 1048576 bytes",
         );
     }
 
