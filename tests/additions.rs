@@ -229,6 +229,15 @@ sg_persist failed: Unit attention
             .reads(READ_KEYS, sense(6, 0x29, 0))
             .run();
         assert_eq!(ran.status, 6);
+        // Set to nothing is as good as not set.
+        environment(sg_persist("-n -k /dev/sda"), "")
+            .reads(READ_KEYS, good(NO_KEYS))
+            .run()
+            .status_is(0);
+        let ran = environment(sg_persist("-n -k /dev/sda"), "")
+            .reads(READ_KEYS, sense(6, 0x29, 0))
+            .run();
+        assert_eq!(ran.status, 6);
         let ran = environment(sg_persist("-n -k /dev/sda"), "many").run();
         ran.is(
             1,
