@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::cli::request::UsageError;
 use crate::pr::prin::Malformed;
 use crate::scsi::bytes::Truncated;
+use crate::scsi::sense::Sense;
 use crate::transport::{Access, CommandError, os_error_text};
 
 /// What ended a run.
@@ -85,12 +86,20 @@ pub enum Error {
 }
 
 impl Error {
-    /// What could be done about it, where the operating system's words do not say.
+    /// What could be done about it or what it means, where its own words do not say.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         let forbidden =
             |source: &io::Error| matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES));
         match self {
+            Self::Command {
+                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                ..
+            }
+            | Self::Inquiry {
+                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                ..
+            } => Some("The sense data is about an earlier command; this one was not carried out"),
             Self::Open { source, .. } if forbidden(source) => Some(
                 "Opening it takes permission to read and write the device node (and in a container \
                  also its device cgroup): run this as root, or as a user who has it",

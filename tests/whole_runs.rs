@@ -3006,6 +3006,96 @@ sg_persist failed: Some other error
         }
     }
 
+    /// Sense data of both formats with this key, about an earlier command.
+    fn deferred(key: u8) -> [Answer; 2] {
+        let fixed = format!("7100{key:02x}00000000 0a00000000 1100 00000000");
+        let descriptor = format!("73{key:02x}1100 00000000");
+        [fixed, descriptor].map(|sense| check_condition(&sense))
+    }
+
+    #[test]
+    fn a_deferred_error_is_no_success() {
+        const TOLD: &str =
+            "The sense data is about an earlier command; this one was not carried out\n";
+        // The key says nothing of this command, neither that it succeeded nor that it is illegal.
+        for key in [0, 1, 5] {
+            for answer in deferred(key) {
+                let ran = sg_persist("-n -o -G /dev/sda")
+                    .changes(REGISTER, NOTHING, answer.clone())
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (98, ""));
+                assert!(ran.stderr.contains(" format, <<<deferred>>>; Sense key: "));
+                assert!(ran.stderr.contains(
+                    "PR out (Register): Some other sense error\n\
+                     sg_persist failed: Some other sense error\n"
+                ));
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+
+                let ran = sg_persist("-n -k /dev/sda")
+                    .reads(READ_KEYS, answer.clone().and_data(TWO_KEYS))
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (98, ""));
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+
+                let disk = hex::encode(DISK);
+                let ran = sg_persist("-o -G /dev/sda")
+                    .opens(RO)
+                    .sends(INQUIRY, answer.and_data(&disk))
+                    .run();
+                assert_eq!(ran.status, 98);
+                assert_eq!(ran.stdout, "sg_persist: SCSI INQUIRY failed on /dev/sda\n");
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+            }
+        }
+        // What is wrong with the device is as wrong as ever.
+        for (key, status) in [(2, 2), (3, 3), (4, 3), (6, 6), (0xb, 11)] {
+            for answer in deferred(key) {
+                let ran = sg_persist("-n -o -G /dev/sda")
+                    .changes(REGISTER, NOTHING, answer)
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (status, ""));
+                assert!(ran.stderr.contains("<<<deferred>>>"), "{}", ran.stderr);
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+            }
+        }
+    }
+
+    #[test]
+    fn sense_data_beside_a_change_is_shown() {
+        let change = |answer| {
+            sg_persist("-n -o -G /dev/sda")
+                .changes(REGISTER, NOTHING, answer)
+                .run()
+        };
+        change(sense(0, 0, 0)).is(
+            0,
+            "",
+            "\
+Persistent reservation out:
+Fixed format, current; Sense key: No Sense
+Additional sense: No additional sense information
+",
+        );
+        change(sense(1, 0x17, 1)).is(
+            0,
+            "",
+            "\
+Persistent reservation out:
+Fixed format, current; Sense key: Recovered Error
+Additional sense: Recovered data with retries
+",
+        );
+        // Beside an answer it says nothing that the answer does not.
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, sense(0, 0, 0).and_data(TWO_KEYS))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x15, 2 registered reservation keys follow:\n    0xabc123\n    0xfedcba9876543210\n",
+                "",
+            );
+    }
+
     #[test]
     fn sense_data_is_dumped_as_far_as_it_came() {
         let ran = sg_persist("-n -k -vv /dev/sda")

@@ -195,7 +195,9 @@ impl Sent {
     /// It was not carried out, and this sense key says why.
     fn failed_with(&self, key: u8) -> bool {
         self.result.as_ref().is_ok_and(|completion| {
-            !carried_out(completion) && sense_key(&completion.sense) == Some(key)
+            !carried_out(completion)
+                && is_current(&completion.sense)
+                && sense_key(&completion.sense) == Some(key)
         })
     }
 
@@ -643,9 +645,15 @@ pub(crate) fn carried_out(completion: &Completion) -> bool {
     }
     // CHECK CONDITION and COMMAND TERMINATED, with or without the bits once left to vendors.
     if driver & 0xf == 8 || matches!(status & 0x7e, 0x02 | 0x22) {
-        return sense_key(&completion.sense).is_some_and(|key| key <= 1);
+        return is_current(&completion.sense)
+            && sense_key(&completion.sense).is_some_and(|key| key <= 1);
     }
     status == 0
+}
+
+/// Whether it is about this command: 71h and 73h are deferred errors.
+fn is_current(sense: &[u8]) -> bool {
+    sense.first().is_some_and(|code| code & 0x7d == 0x70)
 }
 
 fn sense_key(sense: &[u8]) -> Option<u8> {
