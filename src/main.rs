@@ -8,6 +8,7 @@ use std::path::Path;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::{Input, read_text};
+use sg_persist::clock::SystemClock;
 use sg_persist::exit::ExitStatus;
 use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
@@ -72,6 +73,7 @@ fn run_here(
         input: &mut Files,
         output: &mut FileSystem,
         own_ports: &own_ports,
+        clock: &SystemClock::default(),
         devices: &Watched::new(Kernel, shows_progress, thread::THREAD),
         stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),

@@ -10,6 +10,7 @@ use crate::cli::arguments::{self, Arguments};
 use crate::cli::request::{self, Environment, Judgement, Opening, Operation, Request, Task};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::output::Output;
@@ -40,6 +41,8 @@ pub struct World<'a> {
     pub input: &'a mut dyn Input,
     /// The devices.
     pub devices: &'a dyn Open,
+    /// Time.
+    pub clock: &'a dyn Clock,
     /// Files to write.
     pub output: &'a mut dyn Output,
     /// This host's own initiator ports, for a device.
@@ -94,6 +97,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
             let session = Session {
                 task: &task,
                 devices: world.devices,
+                clock: world.clock,
                 console: &console,
                 print: &|text| console.err(text.as_bytes()),
                 introduced: Cell::new(false),

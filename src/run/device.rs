@@ -4,19 +4,22 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::console::Console;
 use crate::cli::request::{Opening, Task};
+use crate::clock::Clock;
 use crate::error::{Error, Family};
 use crate::pr::effect::Registrants;
 use crate::pr::prin::{
     self, DEFAULT_ALLOCATION_LENGTH, Malformed, ParameterData, ReadKeys, ReadReservation,
 };
+use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
-use crate::scsi::sense::SenseKey;
+use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::trace::Tracer;
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Open, Transport, os_error_text,
@@ -26,6 +29,7 @@ use crate::transport::{
 pub(super) struct Session<'a, 'c> {
     pub(super) task: &'a Task,
     pub(super) devices: &'a dyn Open,
+    pub(super) clock: &'a dyn Clock,
     pub(super) console: &'a Console<'c>,
     /// Prints whole lines on standard error.
     pub(super) print: &'a dyn Fn(&str),
@@ -112,7 +116,7 @@ impl<'a, 'c> Device<'a, 'c> {
     }
 
     /// Sends a command and tells how it went. After a unit attention it is sent again as often as
-    /// the task allows. Where the kernel refuses it on a read-only descriptor that was tried only
+    /// the task allows and [`Tries`] think right. Where the kernel refuses it on a read-only descriptor that was tried only
     /// in the hope that it would do, the device is opened read-write.
     ///
     /// The outer error says that the device could not be opened again, the inner one is about the
@@ -130,27 +134,41 @@ impl<'a, 'c> Device<'a, 'c> {
         if cdb.operation_code() != Cdb::INQUIRY {
             self.session.record.borrow_mut().cdb = Some(cdb);
         }
-        let mut retries = self.session.task.ua_retries;
+        let is_change = matches!(data, Data::Out(_));
+        let Task {
+            ua_retries,
+            timeout,
+            verbosity: level,
+            ..
+        } = *self.session.task;
+        let mut tries = Tries::new(ua_retries, timeout);
+        let clock = self.session.clock;
+        let since = (ua_retries > 0).then(|| clock.now());
         loop {
             let result = self.send_somehow(cdb, data.reborrow())?;
             self.record(&result);
-            let attention = unit_attention(&result).filter(|_| retries > 0);
-            let level = self.session.task.verbosity;
-            if attention.is_none() || level > 0 {
+            let attention = unit_attention(&result).filter(|_| ua_retries > 0);
+            let elapsed = since.map_or(Duration::ZERO, |since| clock.now().saturating_sub(since));
+            let again = attention.map(|sense| (tries.again(&sense, is_change, elapsed), sense));
+            if !matches!(again, Some((Ok(_), _))) || level > 0 {
                 let told = diagnostic::outcome(cdb, requested, &result, level);
                 self.session.console.err_from_device(&told);
             }
-            let Some(sense) = attention else {
-                return Ok(moved(result, length));
+            let (pause, sense) = match again {
+                Some((Ok(pause), sense)) => (pause, sense),
+                Some((Err(refusal), _)) => {
+                    (self.session.print)(not_again(refusal));
+                    return Ok(moved(result, length));
+                }
+                None => return Ok(moved(result, length)),
             };
             if level > 0 {
                 (self.session.print)(
                     "A unit attention says that it was not done; it is sent again\n",
                 );
             }
-            let mut record = self.session.record.borrow_mut();
-            record.unit_attentions.push(sense);
-            retries -= 1;
+            self.session.record.borrow_mut().unit_attentions.push(sense);
+            clock.wait(pause);
         }
     }
 
@@ -324,13 +342,26 @@ pub(super) fn malformed(
     }
 }
 
+/// Why a command is not sent again, in words; nothing where that is plain.
+const fn not_again(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoneLeft => "",
+        Refusal::ToBeLookedAt => {
+            "Not sent again after this unit attention: look at the keys and the reservation first\n"
+        }
+        Refusal::NoTimeLeft => "Not sent again: --timeout has passed since it was first sent\n",
+    }
+}
+
 /// The sense data of a unit attention, if that is how a command ended.
 fn unit_attention(result: &io::Result<Completion>) -> Option<Vec<u8>> {
     let completion = result.as_ref().ok()?;
     match completion.check() {
-        Err(CommandError::Sense(Some(sense))) if sense.key == SenseKey::UNIT_ATTENTION => {
-            Some(completion.sense.clone())
-        }
+        Err(CommandError::Sense(Some(Sense {
+            key: SenseKey::UNIT_ATTENTION,
+            deferred: false,
+            ..
+        }))) => Some(completion.sense.clone()),
         _ => None,
     }
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
+use sg_persist::clock::Clock;
 use sg_persist::output::{Draft, Output};
 use sg_persist::run::{World, run};
 pub(crate) use sg_persist::transport::Access::{self, ReadOnly as RO, ReadWrite as RW};
@@ -178,6 +179,9 @@ enum Step {
 struct Stage {
     script: VecDeque<Step>,
     trace: Vec<String>,
+    /// Since the run began.
+    now: Duration,
+    pauses: Vec<u128>,
     node: Node,
     sg_driver_version: Option<[u32; 3]>,
     timeout: Option<Duration>,
@@ -407,6 +411,7 @@ impl Scene {
             environment: self.environment,
             input: &mut input,
             devices: &Devices(Rc::clone(&stage)),
+            clock: &StageClock(Rc::clone(&stage)),
             output: &mut output,
             own_ports: &|_| Vec::new(),
             stdout: &mut stdout,
@@ -430,6 +435,7 @@ impl Scene {
             stdout_bytes: stdout.text,
             written: output.0.take(),
             trace: stage.trace,
+            pauses: stage.pauses,
         }
     }
 }
@@ -449,6 +455,8 @@ pub(crate) struct Ran {
     pub(crate) written: Vec<WrittenFile>,
     /// What was done to devices: `open ro`, a command's hex, `close`.
     pub(crate) trace: Vec<String>,
+    /// Milliseconds that were waited between commands.
+    pub(crate) pauses: Vec<u128>,
 }
 
 impl Ran {
@@ -481,6 +489,21 @@ impl Ran {
     #[track_caller]
     pub(crate) fn touched_nothing(&self) {
         assert_eq!(self.trace, [""; 0]);
+    }
+}
+
+/// Time passes while commands are at the device and while one waits.
+struct StageClock(Rc<RefCell<Stage>>);
+
+impl Clock for StageClock {
+    fn now(&self) -> Duration {
+        self.0.borrow().now
+    }
+
+    fn wait(&self, time: Duration) {
+        let mut stage = self.0.borrow_mut();
+        stage.now += time;
+        stage.pauses.push(time.as_millis());
     }
 }
 
@@ -539,6 +562,7 @@ impl Transport for Replay {
         };
         assert_eq!(sent, cdb, "another command");
         let mut completion = answer.completion;
+        stage.now += completion.duration;
         match (command.data, data_out) {
             (Data::In(buffer), None) => {
                 let length = buffer.len();
