@@ -415,6 +415,37 @@ mod verified {
         assert!(ran.stderr.contains("cannot be told"), "{}", ran.stderr);
     }
 
+    /// The reads before a change would take the unit attention away that is meant for the change.
+    #[test]
+    fn what_a_change_may_not_follow_is_not_read_past_before_it() {
+        let preempted = || sense(6, 0x2a, 0x05);
+        let none = "00000002 00000000";
+        let ran = sg_persist("-n -o -G -S abc123 --verify --ua-retries=9 /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, preempted())
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (6, ""));
+        assert!(ran.stderr.contains("Not sent again "), "{}", ran.stderr);
+        let ran = sg_persist("-n -o -G -S abc123 --verify --ua-retries=9 /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, good(BEFORE))
+            .sends(READ_RESERVATION, preempted())
+            .run();
+        assert_eq!(ran.status, 6);
+        // A reset is nothing to look at, and afterwards the reads are the look.
+        sg_persist("-n -o -G -S abc123 --verify --ua-retries=9 /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, sense(6, 0x29, 0))
+            .sends(READ_KEYS, good(BEFORE))
+            .sends(READ_RESERVATION, good(none))
+            .sends_out(REGISTER, REGISTER_LIST, good(""))
+            .sends(READ_KEYS, preempted())
+            .sends(READ_KEYS, good(AFTER))
+            .sends(READ_RESERVATION, good("00000003 00000000"))
+            .run()
+            .is(0, "", "");
+    }
+
     #[test]
     fn a_command_that_failed_is_not_verified() {
         let ran = sg_persist("-n -o -G -S abc123 --verify /dev/sda")

@@ -16,8 +16,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether a command may be sent again after the unit attention that the sense data `sense` reports:
-/// one that reads after any of them; one that changes (`is_change`) only after those that concern
-/// neither registrations or reservations nor what unit this is, and only where none was lost.
+/// one that reads after any of them; one that changes only after those that concern neither
+/// registrations or reservations nor what unit this is, and only where none was lost. What is read
+/// before a change counts as part of it (`is_change`), for the device server reports a unit
+/// attention once: the change would follow without anybody having looked.
 #[must_use]
 pub fn may_be_sent_again(sense: &[u8], is_change: bool) -> bool {
     let Some(header) = Sense::parse(sense) else {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::console::Console;
-use crate::cli::request::{Opening, Task};
+use crate::cli::request::{Opening, Operation, Task};
 use crate::clock::Clock;
 use crate::error::{Error, Family};
 use crate::pr::effect::Registrants;
@@ -54,6 +54,8 @@ pub(super) struct Record {
     pub(super) unit_attentions: Vec<Vec<u8>>,
     pub(super) parameter_data: Option<ParameterData>,
     pub(super) answer: Option<bool>,
+    /// Whether the change that was asked for has been sent, and what follows comes after it.
+    pub(super) change_was_sent: bool,
 }
 
 /// What a command that was carried out moved.
@@ -134,7 +136,9 @@ impl<'a, 'c> Device<'a, 'c> {
         if cdb.operation_code() != Cdb::INQUIRY {
             self.session.record.borrow_mut().cdb = Some(cdb);
         }
-        let is_change = matches!(data, Data::Out(_));
+        // What is read before a change takes away the unit attention that is meant for the change.
+        let is_change = matches!(self.session.task.operation, Operation::Out { .. })
+            && !self.session.record.borrow().change_was_sent;
         let Task {
             ua_retries,
             timeout,
@@ -321,7 +325,9 @@ impl<'a, 'c> Device<'a, 'c> {
         cdb: Cdb,
         list: &[u8],
     ) -> Result<Result<(), CommandError>, Error> {
-        Ok(self.command(cdb, Data::Out(list))?.map(drop))
+        let result = self.command(cdb, Data::Out(list))?;
+        self.session.record.borrow_mut().change_was_sent = true;
+        Ok(result.map(drop))
     }
 }
 

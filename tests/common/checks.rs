@@ -417,7 +417,9 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
             && command.failed_with(UNIT_ATTENTION)
             && following
                 .first()
-                .is_some_and(|next| next.cdb == command.cdb);
+                .is_some_and(|next| next.cdb == command.cdb)
+            // Before a change, not where its sender would have to look first.
+            && (command.may_be_repeated() || !following.iter().any(|next| next.out));
         match command.operation_code() {
             // A command follows only where the device told about itself, or the same again.
             INQUIRY => {
@@ -453,7 +455,6 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
                     && following
                         .iter()
                         .all(|next| next.operation_code() == PERSISTENT_RESERVE_IN);
-                // Nor where its sender would have to look first.
                 let once_more = once_more && command.may_be_repeated();
                 assert!(last || command.forbidden() || read_back || once_more);
             }
