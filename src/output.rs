@@ -2,9 +2,13 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
 
 /// Where files are written.
 pub trait Output {
@@ -136,31 +140,40 @@ impl Draft for Regular {
     }
 }
 
-/// A new file beside the one whose place it is to take. It is removed if it does not.
+/// A new file for the directory of the one whose place it is to take.
 struct Successor {
     file: File,
-    name: PathBuf,
+    /// Its name, if it has one. It is removed if it does not take over.
+    name: Option<PathBuf>,
     place: PathBuf,
 }
 
 impl Successor {
-    /// An empty file, as the process makes its files, in the directory of `place`.
+    /// An empty file, as the process makes its files. Where the file system can, it has no name
+    /// yet, and nothing is left of it if a signal ends the process.
     fn create(place: PathBuf) -> io::Result<Self> {
         let directory = directory_of(&place);
-        let process = std::process::id();
-        // A name may be left from a run that was killed, or be in use on another host.
-        let mut numbers = 0..1000;
-        loop {
-            let number = numbers.next();
-            let name = format!(".sg_persist-{process}-{}", number.unwrap_or_default());
-            let name = directory.join(name);
-            let mut options = OpenOptions::new();
-            match options.write(true).create_new(true).mode(0o666).open(&name) {
-                Ok(file) => return Ok(Self { file, name, place }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number.is_some() => {}
-                Err(error) => return Err(error),
-            }
+        let mut options = OpenOptions::new();
+        let options = options.write(true).mode(0o666);
+        let nameless = options
+            .clone()
+            .custom_flags(libc::O_TMPFILE)
+            .open(directory);
+        if let Some(file) = nameless.ok().filter(|file| link_to(file).exists()) {
+            return Ok(Self {
+                file,
+                name: None,
+                place,
+            });
         }
+        let (name, file) = named(directory, |name| {
+            options.clone().create_new(true).open(name)
+        })?;
+        Ok(Self {
+            file,
+            name: Some(name),
+            place,
+        })
     }
 
     /// The same with the owner and the mode of `existing`.
@@ -189,17 +202,52 @@ impl Successor {
     }
 
     fn take_over(mut self) -> io::Result<()> {
-        fs::rename(&self.name, &self.place)?;
-        self.name.clear();
+        if self.name.is_none() {
+            let link = link_to(&self.file);
+            let give = |name: &Path| -> io::Result<()> {
+                let follow = AtFlags::AT_SYMLINK_FOLLOW;
+                Ok(linkat(AT_FDCWD, &link, AT_FDCWD, name, follow)?)
+            };
+            let (name, ()) = named(directory_of(&self.place), give)?;
+            self.name = Some(name);
+        }
+        if let Some(name) = &self.name {
+            fs::rename(name, &self.place)?;
+        }
+        self.name = None;
         Ok(())
     }
 }
 
 impl Drop for Successor {
     fn drop(&mut self) {
-        // Once it has taken over there is nothing of that name.
-        if self.name != Path::new("") {
-            let _ = fs::remove_file(&self.name);
+        if let Some(name) = &self.name {
+            let _ = fs::remove_file(name);
+        }
+    }
+}
+
+/// Where the kernel shows an open file.
+fn link_to(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Does something with a name in `directory` that must not be in use, and gives the name back.
+fn named<T>(
+    directory: &Path,
+    mut make: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
+    let process = std::process::id();
+    // A name may be left from a process that was killed, or be in use on another host.
+    let mut number = 0;
+    loop {
+        let name = directory.join(format!(".sg_persist-{process}-{number}"));
+        match make(&name) {
+            Ok(made) => return Ok((name, made)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => {
+                number += 1;
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -343,13 +391,54 @@ mod tests {
     #[test]
     fn names_in_use_are_passed_by() {
         let directory = Directory::new("in-use");
-        let first = create(&directory.path("a")).unwrap();
-        let second = create(&directory.path("a")).unwrap();
-        assert_eq!(directory.names().len(), 2);
-        second.publish(b"second").unwrap();
-        first.publish(b"first").unwrap();
-        assert_eq!(fs::read(directory.path("a")).unwrap(), b"first");
+        let first = format!(".sg_persist-{}-0", std::process::id());
+        fs::write(directory.path(&first), b"another's").unwrap();
+        write(&directory.path("a"), b"new");
+        assert_eq!(fs::read(directory.path("a")).unwrap(), b"new");
+        assert_eq!(fs::read(directory.path(&first)).unwrap(), b"another's");
+        assert_eq!(directory.names(), [&first[..], "a"]);
+
+        let mut tried = 0;
+        let (name, number) = named(Path::new("/d"), |_| {
+            tried += 1;
+            match tried {
+                1..=3 => Err(io::ErrorKind::AlreadyExists.into()),
+                _ => Ok(tried),
+            }
+        })
+        .unwrap();
+        assert_eq!(number, 4);
+        assert!(name.to_str().unwrap().ends_with("-3"));
+        let mut tried = 0;
+        let error = named(Path::new("/d"), |_| -> io::Result<()> {
+            tried += 1;
+            Err(io::ErrorKind::AlreadyExists.into())
+        });
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(tried, 1001);
+    }
+
+    /// As on file systems that know no files without a name.
+    #[test]
+    fn a_successor_with_a_name_takes_over_or_goes() {
+        let directory = Directory::new("named");
+        let successor = || {
+            let (name, file) = named(&directory.0, |name| File::create_new(name)).unwrap();
+            Successor {
+                file,
+                name: Some(name),
+                place: directory.path("a"),
+            }
+        };
+        let dropped = successor();
+        assert_eq!(directory.names().len(), 1);
+        drop(dropped);
+        assert!(directory.names().is_empty());
+        let mut used = successor();
+        used.write(b"new").unwrap();
+        used.take_over().unwrap();
         assert_eq!(directory.names(), ["a"]);
+        assert_eq!(fs::read(directory.path("a")).unwrap(), b"new");
     }
 
     #[test]
