@@ -295,10 +295,10 @@ impl Expectation<'_> {
         for (mark, name) in std::mem::take(&mut self.names) {
             self.outcome.stdout = replace(&self.outcome.stdout, mark.as_bytes(), &name);
         }
+        self.cut_designation(found);
         self.response(found);
         self.sense_shown(found);
         self.advice(found);
-        self.cut_designation(found);
         self.not_utf8();
     }
 
@@ -345,7 +345,7 @@ impl Expectation<'_> {
                 .iter()
                 .filter_map(|end| find(rest, end))
                 .min()
-                .unwrap_or(rest.len());
+                .map_or(rest.len(), |newline| newline + 1);
             Some(from..from + to)
         };
         let ranges = (part(&self.outcome.stderr), part(&found.stderr));
