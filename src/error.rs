@@ -1,5 +1,6 @@
 //! Everything that can end a run, with what was asked, of which device, and what came back.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 
@@ -8,6 +9,7 @@ use thiserror::Error;
 use crate::cli::request::UsageError;
 use crate::pr::prin::Malformed;
 use crate::scsi::bytes::Truncated;
+use crate::scsi::sense::Sense;
 use crate::transport::{Access, CommandError, os_error_text};
 
 /// What ended a run.
@@ -74,17 +76,30 @@ pub enum Error {
     #[error("sg_persist: accepted, but whether the effect is there cannot be told\n{0}")]
     Disturbed(String),
     /// The answer could not be written.
-    #[error("sg_persist: cannot write the output: {}", os_error_text(.0))]
-    Output(io::Error),
+    #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]
+    Output {
+        /// The file's name as typed; `None` for standard output.
+        file: Option<OsString>,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }
 
 impl Error {
-    /// What could be done about it, where the operating system's words do not say.
+    /// What could be done about it or what it means, where its own words do not say.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         let forbidden =
             |source: &io::Error| matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES));
         match self {
+            Self::Command {
+                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                ..
+            }
+            | Self::Inquiry {
+                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                ..
+            } => Some("The sense data is about an earlier command; this one was not carried out"),
             Self::Open { source, .. } if forbidden(source) => Some(
                 "Opening it takes permission to read and write the device node (and in a container \
                  also its device cgroup): run this as root, or as a user who has it",
@@ -128,6 +143,10 @@ pub enum Family {
     Out,
     /// PERSISTENT RESERVE OUT with REGISTER AND MOVE.
     Move,
+}
+
+fn output_text(file: Option<&OsString>) -> Cow<'_, str> {
+    file.map_or("the output".into(), |file| file.to_string_lossy())
 }
 
 fn open_text(device: &OsString, access: Access, for_inquiry: bool, source: &io::Error) -> String {

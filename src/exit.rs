@@ -201,6 +201,13 @@ impl From<&io::Error> for ExitStatus {
 
 impl From<&Sense> for ExitStatus {
     fn from(sense: &Sense) -> Self {
+        // Of a deferred error the key is about an earlier command. This one has not succeeded, and
+        // nothing is known to be wrong with it.
+        if let (true, SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR | SenseKey::ILLEGAL_REQUEST) =
+            (sense.deferred, sense.key)
+        {
+            return Self::SENSE;
+        }
         match (sense.key, sense.asc, sense.ascq) {
             (SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR, ..) => Self::SUCCESS,
             (SenseKey::NOT_READY, 0x04, 0x0b) => Self::STANDBY,
@@ -257,7 +264,7 @@ impl From<&Error> for ExitStatus {
                 UsageErrorKind::Contradiction => Self::CONTRADICTION,
                 UsageErrorKind::Question => Self::SUCCESS,
             },
-            Error::Open { source, .. } | Error::Output(source) => source.into(),
+            Error::Open { source, .. } | Error::Output { source, .. } => source.into(),
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
             Error::NotVerified(_) => Self::NOT_VERIFIED,
@@ -272,15 +279,31 @@ mod tests {
     use super::*;
     use crate::scsi::sense::SenseFormat;
 
-    fn sense(key: u8, asc: u8, ascq: u8) -> u8 {
+    fn code(key: u8, asc: u8, ascq: u8, deferred: bool) -> u8 {
         ExitStatus::from(&Sense {
             key: SenseKey(key),
             asc,
             ascq,
-            deferred: false,
+            deferred,
             format: SenseFormat::Fixed,
         })
         .code()
+    }
+
+    fn sense(key: u8, asc: u8, ascq: u8) -> u8 {
+        code(key, asc, ascq, false)
+    }
+
+    #[test]
+    fn no_deferred_error_is_a_success_or_an_illegal_request() {
+        let codes: Vec<u8> = (0..16).map(|key| code(key, 0, 0, true)).collect();
+        assert_eq!(
+            codes,
+            [98, 98, 2, 3, 3, 98, 6, 7, 3, 98, 10, 11, 98, 98, 14, 98]
+        );
+        for asc in [0x20, 0x21, 0x24, 0x26] {
+            assert_eq!(code(5, asc, 0, true), 98);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!   functions over bytes;
 //! - [`transport`]: the way to the device server and back;
 //! - [`render`]: answers and failures in words;
+//! - [`output`]: files to write; [`clock`]: time;
 //! - [`error`] and [`exit`]: what can end a run, and the exit status for it.
 //!
 //! Each of them uses those that stand after it at the most, but for `exit`, which knows all
@@ -18,10 +19,12 @@
 //! file or a command line holds.
 
 pub mod cli;
+pub mod clock;
 pub mod error;
 pub mod exit;
 pub mod logical_unit;
 pub mod nvme;
+pub mod output;
 pub mod pr;
 pub mod render;
 pub mod run;

@@ -2,15 +2,17 @@
 #![no_main]
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use sg_persist::cli::request::Environment;
-use sg_persist::cli::transport_ids::Input;
+use sg_persist::cli::transport_ids::{Input, read_text};
+use sg_persist::clock::SystemClock;
 use sg_persist::exit::ExitStatus;
+use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
-use sg_persist::run::{Output, World, run};
+use sg_persist::run::{World, run};
 use sg_persist::transport::own_ports::{self, DeviceNumber};
 use sg_persist::transport::sgio::Kernel;
 use sg_persist::transport::watch::Watched;
@@ -24,24 +26,16 @@ use start::Stream;
 #[global_allocator]
 static MEMORY: memory::OneBlock = memory::OneBlock;
 
-/// Standard input and the file system.
+/// Standard input, and files to read.
 struct Files;
 
 impl Input for Files {
     fn stdin(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes)?;
-        Ok(bytes)
+        read_text(io::stdin().lock())
     }
 
     fn file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
-    }
-}
-
-impl Output for Files {
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::write(path, bytes)
+        read_text(File::open(path)?)
     }
 }
 
@@ -77,8 +71,9 @@ fn run_here(
             ua_retries: variable("SG_PERSIST_UA_RETRIES").map(OsStr::to_owned),
         },
         input: &mut Files,
-        output: &mut Files,
+        output: &mut FileSystem,
         own_ports: &own_ports,
+        clock: &SystemClock::default(),
         devices: &Watched::new(Kernel, shows_progress, thread::THREAD),
         stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),

@@ -10,8 +10,10 @@ use crate::cli::arguments::{self, Arguments};
 use crate::cli::request::{self, Environment, Judgement, Opening, Operation, Request, Task};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::output::Output;
 use crate::pr::prin::{self, ParameterData};
 use crate::pr::transport_id::TransportId;
 use crate::render::{DeviceText, hex, json, text, transport_id};
@@ -39,6 +41,8 @@ pub struct World<'a> {
     pub input: &'a mut dyn Input,
     /// The devices.
     pub devices: &'a dyn Open,
+    /// Time.
+    pub clock: &'a dyn Clock,
     /// Files to write.
     pub output: &'a mut dyn Output,
     /// This host's own initiator ports, for a device.
@@ -51,15 +55,6 @@ pub struct World<'a> {
     pub stderr: &'a mut dyn Write,
     /// Whether standard error is a terminal; asked where it matters only.
     pub stderr_is_terminal: &'a dyn Fn() -> bool,
-}
-
-/// Files to write.
-pub trait Output {
-    /// Makes the file hold `bytes` and nothing else.
-    ///
-    /// # Errors
-    /// What the operating system says when it cannot be written.
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -98,11 +93,14 @@ pub fn run(world: World<'_>) -> ExitStatus {
     for note in notes {
         console.err(format!("{note}\n").as_bytes());
     }
+    let mut is_change = false;
     let (status, written) = match request {
         Ok(Request::Task(task)) => {
+            is_change = matches!(task.operation, Operation::Out { .. });
             let session = Session {
                 task: &task,
                 devices: world.devices,
+                clock: world.clock,
                 console: &console,
                 print: &|text| console.err(text.as_bytes()),
                 introduced: Cell::new(false),
@@ -129,15 +127,35 @@ pub fn run(world: World<'_>) -> ExitStatus {
             ((&error).into(), Ok(()))
         }
     };
-    match console.finish().and(written) {
+    let shown = console
+        .finish()
+        .map_err(|source| Error::Output { file: None, source });
+    match shown.and(written) {
         Ok(()) => status,
-        // Nobody reads the answer any more, and nobody needs to be told.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (&error).into(),
-        Err(error) => {
-            let error = Error::Output(error);
-            console.err(format!("{error}\n").as_bytes());
-            (&error).into()
+        Err(error) => lost(&error, status, is_change, &console),
+    }
+}
+
+/// The status of a run that has ended with `status` and whose output could not be written. What
+/// went wrong at the device counts for more, and so does that a change was made.
+fn lost(error: &Error, status: ExitStatus, is_change: bool, console: &Console<'_>) -> ExitStatus {
+    // Nobody reads the answer any more, and nobody needs to be told.
+    let is_unread = matches!(
+        error,
+        Error::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe
+    );
+    if !is_unread {
+        report(error, 0, console, InquiryFailure::OnStdout);
+    }
+    match status {
+        ExitStatus::SUCCESS if is_change => {
+            if !is_unread {
+                console.err(b"The change itself was made\n");
+            }
+            status
         }
+        ExitStatus::SUCCESS | ExitStatus::FALSE => error.into(),
+        _ => status,
     }
 }
 
@@ -154,13 +172,27 @@ fn information(request: &Request) -> String {
 }
 
 /// Carries a task out, and shows its outcome in the form asked for. The second result tells
-/// whether a file for it could be written.
+/// whether a file for it could be written; where it is plain from the start that it cannot, nothing
+/// is carried out.
 fn perform(
     session: &Session<'_, '_>,
     argv: &[OsString],
     output: &mut dyn Output,
-) -> (ExitStatus, io::Result<()>) {
+) -> (ExitStatus, Result<(), Error>) {
     let (task, console) = (session.task, session.console);
+    let file = task.json.as_ref().and_then(|json| json.file.as_ref());
+    let cannot_write = |source| Error::Output {
+        file: file.cloned(),
+        source,
+    };
+    let draft = match file.map(|file| output.create(Path::new(file))).transpose() {
+        Ok(draft) => draft,
+        Err(source) => {
+            let error = cannot_write(source);
+            report(&error, task.verbosity, console, InquiryFailure::OnStdout);
+            return ((&error).into(), Ok(()));
+        }
+    };
     if task.json.is_some() {
         console.hide();
     }
@@ -180,8 +212,11 @@ fn perform(
     let plain = console.hidden();
     let error = result.as_ref().err();
     let document = document::document(session, options, argv, &plain, status, error);
-    match &options.file {
-        Some(file) => (status, output.write(Path::new(file), document.as_bytes())),
+    match draft {
+        Some(draft) => {
+            let written = draft.publish(document.as_bytes());
+            (status, written.map_err(cannot_write))
+        }
         None => {
             console.put(document.as_bytes());
             (status, Ok(()))

@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES,
-    RO, RW, Scene, good, host, sense, sg_persist, status,
+    RO, RW, Scene, check_condition, good, host, sense, sg_persist, status,
 };
 
 const NO_KEYS: &str = "00000002 00000000";
@@ -200,6 +200,121 @@ sg_persist failed: Unit attention
         assert!(ran.stderr.contains("it is sent again\n"));
     }
 
+    const REGISTER_IGNORE: &str = "5f060000000000001800";
+    const LOOK: &str =
+        "Not sent again after this unit attention: look at the keys and the reservation first\n";
+
+    /// The node was fenced: its registration must not come back by itself.
+    #[test]
+    fn a_preempted_registration_is_not_put_back() {
+        let preempted = || check_condition("700006000000000a000000002a0500000000");
+        let ran = sg_persist("-n -o -I -S abc123 --ua-retries=1 /dev/sda")
+            .changes(REGISTER_IGNORE, REGISTER_LIST, preempted())
+            .run();
+        ran.is(
+            6,
+            "",
+            &format!(
+                "\
+Persistent reservation out:
+Fixed format, current; Sense key: Unit Attention
+Additional sense: Registrations preempted
+{LOOK}PR out (Register and ignore existing key): Unit attention
+sg_persist failed: Unit attention
+"
+            ),
+        );
+        // Without the option nothing is said of sending it again.
+        let ran = sg_persist("-n -o -I -S abc123 /dev/sda")
+            .changes(REGISTER_IGNORE, REGISTER_LIST, preempted())
+            .run();
+        assert_eq!(ran.status, 6);
+        assert!(!ran.stderr.contains("again"), "{}", ran.stderr);
+    }
+
+    #[test]
+    fn a_change_ends_at_what_its_sender_has_to_know() {
+        // Reservations preempted, released; data of the unit changed; the medium, the commands of
+        // others; what nobody knows.
+        for (asc, ascq) in [
+            (0x2a, 0x00),
+            (0x2a, 0x03),
+            (0x2a, 0x04),
+            (0x3f, 0x03),
+            (0x3f, 0x05),
+            (0x3f, 0x0e),
+            (0x28, 0x00),
+            (0x2f, 0x00),
+            (0x29, 0x80),
+            (0x00, 0x00),
+        ] {
+            let ran = sg_persist("-n -o -G -S abc123 --ua-retries=9 /dev/sda")
+                .changes(REGISTER, REGISTER_LIST, sense(6, asc, ascq))
+                .run();
+            assert_eq!((ran.status, &ran.stdout[..]), (6, ""), "{asc:x}/{ascq:x}");
+            assert!(ran.stderr.contains(LOOK), "{}", ran.stderr);
+            assert_eq!(ran.pauses, [0; 0]);
+
+            // Whoever reads looks.
+            sg_persist("-n -k --ua-retries=9 /dev/sda")
+                .reads(READ_KEYS, sense(6, asc, ascq))
+                .sends(READ_KEYS, good(NO_KEYS))
+                .run()
+                .status_is(0);
+        }
+    }
+
+    #[test]
+    fn a_change_goes_past_what_concerns_no_registration() {
+        let mut scene = sg_persist("-n -o -G -S abc123 --ua-retries=5 /dev/sda").opens(RW);
+        for (asc, ascq) in [
+            (0x29, 0x00),
+            (0x29, 0x07),
+            (0x2a, 0x01),
+            (0x2a, 0x06),
+            (0x38, 0x07),
+        ] {
+            scene = scene.sends_out(REGISTER, REGISTER_LIST, sense(6, asc, ascq));
+        }
+        let ran = scene.sends_out(REGISTER, REGISTER_LIST, good("")).run();
+        ran.is(0, "", "");
+        assert_eq!(ran.pauses, [10, 20, 40, 80, 160]);
+
+        // A reset, and what the device forgot beside it.
+        let lost = check_condition("700006000000000a00000000290000810000");
+        let ran = sg_persist("-n -o -G -S abc123 --ua-retries=5 /dev/sda")
+            .changes(REGISTER, REGISTER_LIST, lost)
+            .run();
+        assert_eq!(ran.status, 6);
+    }
+
+    #[test]
+    fn it_ends_where_the_timeout_would_have_passed() {
+        // 10 + 20 + ... + 640 ms, then a second each.
+        let mut scene = sg_persist("-n -k --timeout=5 --ua-retries=4294967295 /dev/sda")
+            .within_seconds(5)
+            .opens(RO);
+        for _ in 0..11 {
+            scene = scene.sends(READ_KEYS, sense(6, 0x29, 0));
+        }
+        let ran = scene.run();
+        assert_eq!((ran.status, &ran.stdout[..]), (6, ""));
+        assert_eq!(
+            ran.pauses,
+            [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]
+        );
+        let told = "Not sent again: --timeout has passed since it was first sent\n";
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+
+        // The time at the device counts as well.
+        let ran = sg_persist("-n -k --timeout=5 --ua-retries=9 /dev/sda")
+            .within_seconds(5)
+            .reads(READ_KEYS, sense(6, 0x29, 0).after(4985))
+            .sends(READ_KEYS, sense(6, 0x29, 0).after(1))
+            .run();
+        assert_eq!((ran.status, &ran.pauses[..]), (6, &[10][..]));
+    }
+
     #[test]
     fn nothing_else_is_tried_again() {
         for answer in [
@@ -208,6 +323,8 @@ sg_persist failed: Unit attention
             status(0x28),
             sense(2, 4, 1),
             host(3),
+            // A deferred error of that key.
+            check_condition("73062900 00000000"),
         ] {
             let ran = sg_persist("-n -k --ua-retries=9 /dev/sda")
                 .reads(READ_KEYS, answer)
@@ -226,6 +343,15 @@ sg_persist failed: Unit attention
             .run();
         // The option says it closer.
         let ran = environment(sg_persist("-n -k --ua-retries=0 /dev/sda"), "1")
+            .reads(READ_KEYS, sense(6, 0x29, 0))
+            .run();
+        assert_eq!(ran.status, 6);
+        // Set to nothing is as good as not set.
+        environment(sg_persist("-n -k /dev/sda"), "")
+            .reads(READ_KEYS, good(NO_KEYS))
+            .run()
+            .status_is(0);
+        let ran = environment(sg_persist("-n -k /dev/sda"), "")
             .reads(READ_KEYS, sense(6, 0x29, 0))
             .run();
         assert_eq!(ran.status, 6);
@@ -287,6 +413,37 @@ mod verified {
         let ran = register(BEFORE, &BEFORE.replacen('2', "9", 1)).run();
         assert_eq!((ran.status, &ran.stdout[..]), (38, ""));
         assert!(ran.stderr.contains("cannot be told"), "{}", ran.stderr);
+    }
+
+    /// The reads before a change would take the unit attention away that is meant for the change.
+    #[test]
+    fn what_a_change_may_not_follow_is_not_read_past_before_it() {
+        let preempted = || sense(6, 0x2a, 0x05);
+        let none = "00000002 00000000";
+        let ran = sg_persist("-n -o -G -S abc123 --verify --ua-retries=9 /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, preempted())
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (6, ""));
+        assert!(ran.stderr.contains("Not sent again "), "{}", ran.stderr);
+        let ran = sg_persist("-n -o -G -S abc123 --verify --ua-retries=9 /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, good(BEFORE))
+            .sends(READ_RESERVATION, preempted())
+            .run();
+        assert_eq!(ran.status, 6);
+        // A reset is nothing to look at, and afterwards the reads are the look.
+        sg_persist("-n -o -G -S abc123 --verify --ua-retries=9 /dev/sda")
+            .opens(RW)
+            .sends(READ_KEYS, sense(6, 0x29, 0))
+            .sends(READ_KEYS, good(BEFORE))
+            .sends(READ_RESERVATION, good(none))
+            .sends_out(REGISTER, REGISTER_LIST, good(""))
+            .sends(READ_KEYS, preempted())
+            .sends(READ_KEYS, good(AFTER))
+            .sends(READ_RESERVATION, good("00000003 00000000"))
+            .run()
+            .is(0, "", "");
     }
 
     #[test]

@@ -1486,16 +1486,93 @@ mod options {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written() {
-        let ran = sg_persist("-n -k --js-file=/unwritable /dev/sda")
-            .reads(READ_KEYS, good(NO_KEYS))
-            .run();
-        ran.is(
-            63,
+    fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
+        for line in [
+            "-n -k",
+            "-n -o -P -K 1 -S 2 -T 5",
+            "--has-key=1",
+            "-o -C --dry-run",
+        ] {
+            let ran = sg_persist(&format!("{line} --js-file=/unwritable /dev/sda")).run();
+            ran.is(
+                63,
+                "",
+                "sg_persist: cannot write /unwritable: Permission denied\n",
+            );
+            assert_eq!(ran.written, []);
+            ran.touched_nothing();
+        }
+    }
+
+    const PREEMPT: &str = "5f040500000000001800";
+    const PREEMPT_LIST: &str = "0000000000000001 0000000000000002 0000000000000000";
+
+    #[test]
+    fn a_change_keeps_its_status_where_the_file_cannot_be_written() {
+        let preempt = |answer| {
+            sg_persist("-n -o -P -K 1 -S 2 -T 5 -J /full /dev/sda")
+                .changes(PREEMPT, PREEMPT_LIST, answer)
+                .run()
+        };
+        preempt(good("")).is(
+            0,
             "",
-            "sg_persist: cannot write the output: Permission denied\n",
+            "sg_persist: cannot write /full: No space left on device\nThe change itself was made\n",
         );
-        assert_eq!(ran.written, []);
+        preempt(status(0x18)).is(
+            24,
+            "",
+            "\
+PR out (Preempt): Reservation conflict
+sg_persist failed: Reservation conflict
+sg_persist: cannot write /full: No space left on device
+",
+        );
+    }
+
+    #[test]
+    fn an_answer_whose_file_cannot_be_written_is_a_failure() {
+        let lost = "sg_persist: cannot write /full: No space left on device\n";
+        let read = |answer| {
+            sg_persist("-n -k -J /full /dev/sda")
+                .reads(READ_KEYS, answer)
+                .run()
+        };
+        read(good(NO_KEYS)).is(78, "", lost);
+        let ran = read(status(0x18));
+        assert_eq!((ran.status, &ran.stdout[..]), (24, ""));
+        assert!(ran.stderr.ends_with(lost), "{}", ran.stderr);
+        // Neither yes nor no.
+        for key in ["1", "abc123"] {
+            sg_persist(&format!("--has-key={key} -J /full /dev/sda"))
+                .reads(READ_KEYS, good(KEYS))
+                .run()
+                .is(78, "", lost);
+        }
+        sg_persist("-o -C --dry-run -J /full /dev/sda")
+            .run()
+            .is(78, "", lost);
+    }
+
+    #[test]
+    fn a_change_keeps_its_status_where_standard_output_cannot_be_written() {
+        let preempt = |errno, answer| {
+            sg_persist("-j -n -o -P -K 1 -S 2 -T 5 /dev/sda")
+                .changes(PREEMPT, PREEMPT_LIST, answer)
+                .stdout_fails(errno)
+                .run()
+        };
+        preempt(libc::ENOSPC, good("")).is(
+            0,
+            "",
+            "\
+sg_persist: cannot write the output: No space left on device
+The change itself was made
+",
+        );
+        preempt(libc::EPIPE, good("")).is(0, "", "");
+        assert_eq!(preempt(libc::ENOSPC, status(0x18)).status, 24);
+        assert_eq!(preempt(libc::EPIPE, host(3)).status, 35);
     }
 
     #[test]
@@ -1803,7 +1880,24 @@ mod process {
         assert_eq!(output.status.code(), Some(52));
         assert_eq!(
             String::from_utf8(output.stderr).unwrap(),
-            "sg_persist: cannot write the output: No such file or directory\n"
+            format!(
+                "sg_persist: cannot write {}/none/file: No such file or directory\n",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn a_file_may_be_an_open_stream() {
+        let words = ["-o", "-C", "--dry-run", "/dev/null"];
+        let output = sg_persist(&[&["--js-file=/dev/stdout"], &words[..]].concat());
+        assert_eq!(output.status.code(), Some(0));
+        one_document(std::str::from_utf8(&output.stdout).unwrap());
+        let output = sg_persist(&[&["-J", "/dev/full"], &words[..]].concat());
+        assert_eq!(output.status.code(), Some(78));
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "sg_persist: cannot write /dev/full: No space left on device\n"
         );
     }
 }

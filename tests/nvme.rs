@@ -16,6 +16,7 @@ use std::time::Duration;
 use common::{Written, bytes};
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
+use sg_persist::clock::SystemClock;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::nvme::{self, Direction, Queue};
 use sg_persist::run::{World, run};
@@ -86,6 +87,7 @@ fn sg_persist(open: &dyn Open, line: &str) -> Ran {
         environment: Environment::default(),
         input: &mut NoInput,
         devices: open,
+        clock: &SystemClock::default(),
         output: &mut Written::default(),
         own_ports: &|_| Vec::new(),
         stdout: &mut stdout,

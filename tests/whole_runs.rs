@@ -2036,7 +2036,7 @@ mod output {
     }
 
     #[test]
-    fn a_failure_counts_less_than_output_that_is_lost() {
+    fn a_failure_counts_more_than_output_that_is_lost() {
         let ran = sg_persist("-k /dev/sda")
             .opens(RO)
             .inquires()
@@ -2044,7 +2044,7 @@ mod output {
             .stdout_fails(libc::ENOSPC)
             .run();
         ran.is(
-            78,
+            24,
             "",
             "PR in (Read keys): Reservation conflict
 sg_persist failed: Reservation conflict
@@ -2170,6 +2170,25 @@ bad argument to '--transport-id'
         command.args(["-X", "-"]).stdin(File::open(&file).unwrap());
         is(&command.output().unwrap(), 1, "", expected);
         std::fs::remove_file(file).unwrap();
+    }
+
+    /// Without a limit this would take all memory there is.
+    #[test]
+    fn input_without_end_is_refused() {
+        let refused = |path: &str| {
+            format!(
+                "decode_file_tids: {path} holds more than 1048576 bytes\n\
+                 bad argument to '--transport-id'\n"
+            )
+        };
+        let words = ["-o", "-G", "-X"];
+        let mut command = program();
+        command.args(words).args(["file=/dev/zero", "/dev/null"]);
+        is(&command.output().unwrap(), 1, "", &refused("/dev/zero"));
+        let mut command = program();
+        command.args(words).args(["-", "/dev/null"]);
+        command.stdin(File::open("/dev/zero").unwrap());
+        is(&command.output().unwrap(), 1, "", &refused("stdin"));
     }
 
     #[test]
@@ -2548,6 +2567,23 @@ mod differences {
         refused(
             sg_persist("-X file=ids").file("ids", "sas,5000c50005b32001\n".repeat(2730)),
             "decode_file_tids: array length exceeded",
+        );
+    }
+
+    #[test]
+    fn a_file_beyond_a_mebibyte_is_refused() {
+        // A comment of such length is none that a person wrote.
+        let text = |length: usize| {
+            let id = "07 50\n#";
+            format!("{id}{}", "c".repeat(length - id.len()))
+        };
+        transport_ids(
+            sg_persist("-X file=ids").file("ids", text(1_048_576)),
+            "07500000 00000000 0000000000000000 0000000000000000",
+        );
+        refused(
+            sg_persist("-X file=ids").file("ids", text(1_048_577)),
+            "decode_file_tids: ids holds more than 1048576 bytes",
         );
     }
 
@@ -3188,6 +3224,96 @@ sg_persist failed: Some other error
         }
     }
 
+    /// Sense data of both formats with this key, about an earlier command.
+    fn deferred(key: u8) -> [Answer; 2] {
+        let fixed = format!("7100{key:02x}00000000 0a00000000 1100 00000000");
+        let descriptor = format!("73{key:02x}1100 00000000");
+        [fixed, descriptor].map(|sense| check_condition(&sense))
+    }
+
+    #[test]
+    fn a_deferred_error_is_no_success() {
+        const TOLD: &str =
+            "The sense data is about an earlier command; this one was not carried out\n";
+        // The key says nothing of this command, neither that it succeeded nor that it is illegal.
+        for key in [0, 1, 5] {
+            for answer in deferred(key) {
+                let ran = sg_persist("-n -o -G /dev/sda")
+                    .changes(REGISTER, NOTHING, answer.clone())
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (98, ""));
+                assert!(ran.stderr.contains(" format, <<<deferred>>>; Sense key: "));
+                assert!(ran.stderr.contains(
+                    "PR out (Register): Some other sense error\n\
+                     sg_persist failed: Some other sense error\n"
+                ));
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+
+                let ran = sg_persist("-n -k /dev/sda")
+                    .reads(READ_KEYS, answer.clone().and_data(TWO_KEYS))
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (98, ""));
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+
+                let disk = hex::encode(DISK);
+                let ran = sg_persist("-o -G /dev/sda")
+                    .opens(RO)
+                    .sends(INQUIRY, answer.and_data(&disk))
+                    .run();
+                assert_eq!(ran.status, 98);
+                assert_eq!(ran.stdout, "sg_persist: SCSI INQUIRY failed on /dev/sda\n");
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+            }
+        }
+        // What is wrong with the device is as wrong as ever.
+        for (key, status) in [(2, 2), (3, 3), (4, 3), (6, 6), (0xb, 11)] {
+            for answer in deferred(key) {
+                let ran = sg_persist("-n -o -G /dev/sda")
+                    .changes(REGISTER, NOTHING, answer)
+                    .run();
+                assert_eq!((ran.status, &ran.stdout[..]), (status, ""));
+                assert!(ran.stderr.contains("<<<deferred>>>"), "{}", ran.stderr);
+                assert!(ran.stderr.ends_with(TOLD), "{}", ran.stderr);
+            }
+        }
+    }
+
+    #[test]
+    fn sense_data_beside_a_change_is_shown() {
+        let change = |answer| {
+            sg_persist("-n -o -G /dev/sda")
+                .changes(REGISTER, NOTHING, answer)
+                .run()
+        };
+        change(sense(0, 0, 0)).is(
+            0,
+            "",
+            "\
+Persistent reservation out:
+Fixed format, current; Sense key: No Sense
+Additional sense: No additional sense information
+",
+        );
+        change(sense(1, 0x17, 1)).is(
+            0,
+            "",
+            "\
+Persistent reservation out:
+Fixed format, current; Sense key: Recovered Error
+Additional sense: Recovered data with retries
+",
+        );
+        // Beside an answer it says nothing that the answer does not.
+        sg_persist("-n -k /dev/sda")
+            .reads(READ_KEYS, sense(0, 0, 0).and_data(TWO_KEYS))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x15, 2 registered reservation keys follow:\n    0xabc123\n    0xfedcba9876543210\n",
+                "",
+            );
+    }
+
     #[test]
     fn sense_data_is_dumped_as_far_as_it_came() {
         let ran = sg_persist("-n -k -vv /dev/sda")
@@ -3331,6 +3457,29 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
             "",
             "sg_persist: cannot write the output: Input/output error\n",
         );
+        // What the device said counts for more, and that a change was made is no failure.
+        sg_persist("-n -k /dev/sda -H")
+            .reads(READ_KEYS, good(&TWO_KEYS[..30]))
+            .stdout_fails(libc::ENOSPC)
+            .run()
+            .status_is(97);
+        let clear = |answer| {
+            sg_persist("-o -C /dev/sda")
+                .opens(RO)
+                .inquires()
+                .changes("5f030000000000001800", &"00".repeat(24), answer)
+                .stdout_fails(libc::ENOSPC)
+                .run()
+        };
+        clear(good("")).is(
+            0,
+            "",
+            "\
+sg_persist: cannot write the output: No space left on device
+The change itself was made
+",
+        );
+        clear(status(0x18)).status_is(24);
     }
 
     #[test]

@@ -428,7 +428,10 @@ fn request(
     }
     let device = device.ok_or_else(|| UsageError::syntax("No device name given").with_usage())?;
     let opening = values.opening(environment);
-    let ua_retries = match (values.ua_retries, &environment.ua_retries) {
+    // Set to nothing is as good as not set.
+    let variable = environment.ua_retries.as_ref();
+    let variable = variable.filter(|text| !text.is_empty());
+    let ua_retries = match (values.ua_retries, variable) {
         (Some(given), _) => given,
         (None, Some(text)) => decimal(text).ok_or_else(|| {
             UsageError::syntax("SG_PERSIST_UA_RETRIES is set to something that is no number")

@@ -12,7 +12,7 @@
 //! return at the end of a line is dropped.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,14 @@ use crate::pr::transport_id::{InvalidTransportId, TransportId, is_iscsi_name};
 /// 16-bit number, and 28 bytes precede them (SPC-5, PERSISTENT RESERVE OUT).
 const MAXIMUM_TOTAL: usize = 0xffff - 28;
 
+/// Bytes of text that are read: five times what the longest list takes in hex. Without a limit,
+/// input without an end would be read until there is no memory left.
+pub const MAXIMUM_TEXT: usize = 1 << 20;
+
 /// Where `--transport-id` may read its lines from.
+///
+/// Of a text longer than [`MAXIMUM_TEXT`] nothing is used, so no more of it need be read than shows
+/// that: see [`read_text`].
 pub trait Input {
     /// Standard input, to its end.
     ///
@@ -39,6 +46,19 @@ pub trait Input {
     ///
     /// It cannot be opened or read.
     fn file(&mut self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// What `reader` holds, to its end or one byte beyond [`MAXIMUM_TEXT`].
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn read_text(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    reader
+        .take(MAXIMUM_TEXT as u64 + 1)
+        .read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// What one `--transport-id` gave.
@@ -111,6 +131,12 @@ pub enum TransportIdsError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// More text than any list of TransportIDs takes.
+    #[error("decode_file_tids: {} holds more than {MAXIMUM_TEXT} bytes", path.display())]
+    TooLong {
+        /// The file's name.
+        path: PathBuf,
     },
     /// A file of comments and empty lines alone.
     #[error("decode_file_tids: no TransportID in {}", path.display())]
@@ -258,6 +284,9 @@ pub fn parse(argument: &OsStr, input: &mut dyn Input) -> Result<Parsed, Transpor
 }
 
 fn parse_lines(lines: &[u8], path: PathBuf) -> Result<Vec<TransportId>, TransportIdsError> {
+    if lines.len() > MAXIMUM_TEXT {
+        return Err(TransportIdsError::TooLong { path });
+    }
     let mut ids = Vec::new();
     let mut total = 0;
     for (line, number) in lines.split(|&byte| byte == b'\n').zip(1..) {

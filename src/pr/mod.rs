@@ -1,7 +1,8 @@
 //! PERSISTENT RESERVE IN and OUT: commands, parameter data, parameter lists (SPC-5 6.16, 6.17).
 //!
 //! Pure functions over bytes. [`prin`] is what a device server returns, [`prout`] what it is sent,
-//! [`transport_id`] the names of initiator ports that occur in both.
+//! [`transport_id`] the names of initiator ports that occur in both. [`retry`] says when a command
+//! may be sent again, [`effect`] what a change must have done.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 pub mod effect;
 pub mod prin;
 pub mod prout;
+pub mod retry;
 pub mod room;
 pub mod snapshot;
 pub mod transport_id;

@@ -78,24 +78,25 @@ fn transport(name: &str, completion: &Completion) -> String {
 
 /// Whether sense data is worth showing to everybody: where the exit status alone does not tell
 /// what to do.
-fn is_noteworthy(sense: Option<&Sense>) -> bool {
-    !matches!(
-        sense.map(|sense| sense.key),
-        Some(
-            SenseKey::NO_SENSE
-                | SenseKey::NOT_READY
-                | SenseKey::ILLEGAL_REQUEST
-                | SenseKey::DATA_PROTECT
-                | SenseKey::COPY_ABORTED
-                | SenseKey::ABORTED_COMMAND
-                | SenseKey::MISCOMPARE
-        )
-    )
+fn is_noteworthy(sense: &Sense, is_change: bool) -> bool {
+    match sense.key {
+        // About another command than the one that the status is about.
+        _ if sense.deferred => true,
+        SenseKey::NO_SENSE => is_change,
+        SenseKey::NOT_READY
+        | SenseKey::ILLEGAL_REQUEST
+        | SenseKey::DATA_PROTECT
+        | SenseKey::COPY_ABORTED
+        | SenseKey::ABORTED_COMMAND
+        | SenseKey::MISCOMPARE => false,
+        _ => true,
+    }
 }
 
 fn sense(name: &str, requested: Option<usize>, completion: &Completion, level: u8) -> Vec<u8> {
     let sense = Sense::parse(&completion.sense);
-    if level == 0 && !is_noteworthy(sense.as_ref()) {
+    let is_quiet = |sense| !is_noteworthy(sense, requested.is_none());
+    if level == 0 && sense.as_ref().is_some_and(is_quiet) {
         return Vec::new();
     }
     let mut text = format!("{name}:\n").into_bytes();

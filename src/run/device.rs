@@ -4,19 +4,22 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::console::Console;
 use crate::cli::request::{Opening, Operation, Task};
+use crate::clock::Clock;
 use crate::error::{Error, Family};
 use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
 use crate::pr::effect::Registrants;
 use crate::pr::prin::{self, DEFAULT_ALLOCATION_LENGTH, Malformed, ParameterData};
 use crate::pr::prout;
+use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
-use crate::scsi::sense::SenseKey;
+use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::trace::Tracer;
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Moved, Open, Transport, os_error_text,
@@ -30,6 +33,7 @@ const OVERVIEW_RETRIES: u32 = 16;
 pub(super) struct Session<'a, 'c> {
     pub(super) task: &'a Task,
     pub(super) devices: &'a dyn Open,
+    pub(super) clock: &'a dyn Clock,
     pub(super) console: &'a Console<'c>,
     /// Prints whole lines on standard error.
     pub(super) print: &'a dyn Fn(&str),
@@ -54,6 +58,8 @@ pub(super) struct Record {
     pub(super) unit_attentions: Vec<Vec<u8>>,
     pub(super) parameter_data: Option<ParameterData>,
     pub(super) answer: Option<bool>,
+    /// Whether the change that was asked for has been sent, and what follows comes after it.
+    pub(super) change_was_sent: bool,
 }
 
 /// The logical unit behind an open device.
@@ -110,7 +116,7 @@ impl<'a, 'c> Channel<'a, 'c> {
     }
 
     /// Sends a command and tells how it went. After a unit attention it is sent again as often as
-    /// the task allows. Where the kernel refuses it on a read-only descriptor that was tried only
+    /// the task allows and [`Tries`] think right. Where the kernel refuses it on a read-only descriptor that was tried only
     /// in the hope that it would do, the device is opened read-write.
     ///
     /// The outer error says that the device could not be opened again, the inner one is about the
@@ -128,32 +134,48 @@ impl<'a, 'c> Channel<'a, 'c> {
         if cdb.operation_code() != Cdb::INQUIRY {
             self.session.record.borrow_mut().cdb = Some(cdb);
         }
-        let mut retries = match self.session.task.operation {
+        // What is read before a change takes away the unit attention that is meant for the change.
+        let is_change = matches!(self.session.task.operation, Operation::Out { .. })
+            && !self.session.record.borrow().change_was_sent;
+        let Task {
+            ua_retries,
+            timeout,
+            verbosity: level,
+            ..
+        } = *self.session.task;
+        let ua_retries = match self.session.task.operation {
             // It changes nothing: whatever happened before, it shows what is now.
-            Operation::Overview => OVERVIEW_RETRIES.max(self.session.task.ua_retries),
-            _ => self.session.task.ua_retries,
+            Operation::Overview => OVERVIEW_RETRIES.max(ua_retries),
+            _ => ua_retries,
         };
+        let mut tries = Tries::new(ua_retries, timeout);
+        let clock = self.session.clock;
+        let since = (ua_retries > 0).then(|| clock.now());
         loop {
             let result = self.send_somehow(cdb, data.reborrow())?;
             self.record(&result);
-            let attention = unit_attention(&result).filter(|_| retries > 0);
-            let level = self.session.task.verbosity;
-            if attention.is_none() || level > 0 {
+            let attention = unit_attention(&result).filter(|_| ua_retries > 0);
+            let elapsed = since.map_or(Duration::ZERO, |since| clock.now().saturating_sub(since));
+            let again = attention.map(|sense| (tries.again(&sense, is_change, elapsed), sense));
+            if !matches!(again, Some((Ok(_), _))) || level > 0 {
                 let told = diagnostic::outcome(cdb, requested, &result, level);
                 self.session.console.err_from_device(&told);
             }
-            let Some(sense) = attention else {
-                let result = result.map_err(CommandError::Os);
-                return Ok(result.and_then(|completion| completion.moved(length)));
+            let (pause, sense) = match again {
+                Some((Ok(pause), sense)) => (pause, sense),
+                Some((Err(refusal), _)) => {
+                    (self.session.print)(not_again(refusal));
+                    return Ok(moved_by(result, length));
+                }
+                None => return Ok(moved_by(result, length)),
             };
             if level > 0 {
                 (self.session.print)(
                     "A unit attention says that it was not done; it is sent again\n",
                 );
             }
-            let mut record = self.session.record.borrow_mut();
-            record.unit_attentions.push(sense);
-            retries -= 1;
+            self.session.record.borrow_mut().unit_attentions.push(sense);
+            clock.wait(pause);
         }
     }
 
@@ -204,7 +226,11 @@ impl Exchange for Channel<'_, '_> {
 
     fn exchange(&mut self, cdb: Cdb, data: Data<'_>) -> Result<Moved, Error> {
         let requested = data.len();
+        let is_change = matches!(data, Data::Out(_));
         let moved = self.command(cdb, data)?;
+        if is_change {
+            self.session.record.borrow_mut().change_was_sent = true;
+        }
         moved.map_err(|source| {
             let code = cdb.as_bytes().get(1).copied().unwrap_or_default() & 0x1f;
             match cdb.operation_code() {
@@ -332,13 +358,31 @@ pub(super) fn malformed(
     }
 }
 
+/// Why a command is not sent again, in words; nothing where that is plain.
+const fn not_again(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoneLeft => "",
+        Refusal::ToBeLookedAt => {
+            "Not sent again after this unit attention: look at the keys and the reservation first\n"
+        }
+        Refusal::NoTimeLeft => "Not sent again: --timeout has passed since it was first sent\n",
+    }
+}
+
 /// The sense data of a unit attention, if that is how a command ended.
 fn unit_attention(result: &io::Result<Completion>) -> Option<Vec<u8>> {
     let completion = result.as_ref().ok()?;
     match completion.check() {
-        Err(CommandError::Sense(Some(sense))) if sense.key == SenseKey::UNIT_ATTENTION => {
-            Some(completion.sense.clone())
-        }
+        Err(CommandError::Sense(Some(Sense {
+            key: SenseKey::UNIT_ATTENTION,
+            deferred: false,
+            ..
+        }))) => Some(completion.sense.clone()),
         _ => None,
     }
+}
+
+/// What a command moved that was to move so many bytes, or why it was not carried out.
+fn moved_by(result: io::Result<Completion>, length: usize) -> Result<Moved, CommandError> {
+    result.map_err(CommandError::Os)?.moved(length)
 }

@@ -47,7 +47,7 @@ pub(super) fn report(
             return;
         }
         Error::Open { .. }
-        | Error::Output(_)
+        | Error::Output { .. }
         | Error::Unsteady
         | Error::NotVerified(_)
         | Error::Disturbed(_)

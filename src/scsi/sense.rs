@@ -188,6 +188,32 @@ pub enum SenseKeySpecific {
 }
 
 impl SenseKeySpecific {
+    /// The field of `sense`, in either format, if the device server has set it (its SKSV bit).
+    #[must_use]
+    pub fn find(sense: &[u8]) -> Option<Self> {
+        let header = Sense::parse(sense)?;
+        let covered = within_additional_length(sense);
+        let field = match header.format {
+            SenseFormat::Fixed => covered.get(15..18)?,
+            SenseFormat::Descriptor => {
+                let mut list = covered.get(8..)?;
+                loop {
+                    // SPC-5 4.4.2.4: type 02h, at least six bytes, two of them reserved.
+                    let [descriptor_type, length, rest @ ..] = list else {
+                        return None;
+                    };
+                    let descriptor = rest.get(..usize::from(*length)).unwrap_or(rest);
+                    if *descriptor_type == 0x02 {
+                        break descriptor.get(2..5)?;
+                    }
+                    list = &rest[descriptor.len()..];
+                }
+            }
+        };
+        let field = *field.first_chunk::<3>()?;
+        (field[0] & 0x80 != 0).then(|| Self::parse(header.key, field))
+    }
+
     /// Reads the field as it belongs to `key`. The SKSV bit is not looked at.
     #[must_use]
     pub const fn parse(key: SenseKey, [flags, high, low]: [u8; 3]) -> Self {
@@ -377,6 +403,36 @@ mod tests {
         for key in [7, 8, 9, 0xb, 0xc, 0xd, 0xe, 0xf] {
             let expected = Field::Undefined(SenseKey(key));
             assert_eq!(parse(key, [0xff, 0x12, 0x34]), expected);
+        }
+    }
+
+    #[test]
+    fn the_sense_key_specific_field_is_found() {
+        use SenseKeySpecific as Field;
+        let pointer = |byte| Field::FieldPointer {
+            command: true,
+            byte,
+            bit: Some(7),
+        };
+        assert_eq!(Field::find(&FIXED), Some(pointer(0x1234)));
+        for end in 0..FIXED.len() {
+            assert_eq!(Field::find(&FIXED[..end]), None, "{end} bytes");
+        }
+        // Not set; not covered by the additional sense length.
+        let mut bytes = FIXED;
+        bytes[15] = 0x4f;
+        assert_eq!(Field::find(&bytes), None);
+        let mut bytes = FIXED;
+        bytes[7] = 9;
+        assert_eq!(Field::find(&bytes), None);
+
+        assert_eq!(Field::find(&DESCRIPTOR), None);
+        let bytes = [
+            0x72, 5, 0x26, 0, 0, 0, 0, 12, 3, 2, 0, 7, 2, 6, 0, 0, 0xcf, 0x56, 0x78, 0,
+        ];
+        assert_eq!(Field::find(&bytes), Some(pointer(0x5678)));
+        for end in 0..19 {
+            assert_eq!(Field::find(&bytes[..end]), None, "{end} bytes");
         }
     }
 }

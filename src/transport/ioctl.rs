@@ -343,8 +343,11 @@ fn address(pointer: *const u8) -> u64 {
     pointer.expose_provenance() as u64
 }
 
+/// A time as the kernel counts it, rounded up: 0 would be the kernel's own default, which is longer
+/// than any of these. What does not fit is the longest time there is, 49 days.
 fn milliseconds(timeout: Duration) -> u32 {
-    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+    let milliseconds = timeout.as_nanos().div_ceil(1_000_000).max(1);
+    u32::try_from(milliseconds).unwrap_or(u32::MAX)
 }
 
 fn too_long(_: std::num::TryFromIntError) -> io::Error {
@@ -354,6 +357,23 @@ fn too_long(_: std::num::TryFromIntError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_timeout_is_the_default_of_the_kernel() {
+        for (timeout, expected) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_micros(999), 1),
+            (Duration::from_millis(1), 1),
+            (Duration::from_micros(1001), 2),
+            (Duration::from_secs(60), 60_000),
+            (Duration::from_millis(4_294_967_295), u32::MAX),
+            (Duration::from_millis(4_294_967_296), u32::MAX),
+            (Duration::MAX, u32::MAX),
+        ] {
+            assert_eq!(milliseconds(timeout), expected, "{timeout:?}");
+        }
+    }
 
     #[test]
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

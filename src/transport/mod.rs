@@ -243,7 +243,8 @@ impl Completion {
     }
 
     /// Whether the command was carried out: every one of the statuses says so, or the sense data
-    /// says that there is nothing worse to tell than a recovered error.
+    /// says that there is nothing worse to tell than a recovered error. Deferred sense data is about
+    /// an earlier command, and this one was not carried out (SPC-5, "Deferred errors").
     ///
     /// # Errors
     /// [`CommandError`]: the first of them that does not.
@@ -265,6 +266,7 @@ impl Completion {
             return match Sense::parse(&self.sense) {
                 Some(Sense {
                     key: SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR,
+                    deferred: false,
                     ..
                 }) => Ok(()),
                 sense => Err(CommandError::Sense(sense)),
@@ -454,6 +456,24 @@ mod tests {
             completion(2, 0, 0, &[]).check(),
             Err(CommandError::Sense(None))
         ));
+    }
+
+    #[test]
+    fn a_deferred_error_is_no_success() {
+        for key in 0..16 {
+            let mut fixed = fixed(key);
+            fixed[0] = 0x71;
+            let descriptor = [0x73, key, 0, 0, 0, 0, 0, 0];
+            for sense in [&fixed[..], &descriptor] {
+                for (status, driver) in [(2, 8), (2, 0), (0, 8)] {
+                    let checked = completion(status, 0, driver, sense).check();
+                    assert!(
+                        matches!(checked, Err(CommandError::Sense(Some(_)))),
+                        "{key} {checked:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ use sg_persist::cli::options::Opt;
 use sg_persist::cli::request::{self, Environment, Operation, Request};
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::cli::usage;
+use sg_persist::clock::Clock;
+use sg_persist::output::{Draft, Output};
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 use sg_persist::scsi::status::ScsiStatus;
@@ -200,7 +202,9 @@ impl Sent {
     /// It was not carried out, and this sense key says why.
     fn failed_with(&self, key: u8) -> bool {
         self.result.as_ref().is_ok_and(|completion| {
-            !carried_out(completion) && sense_key(&completion.sense) == Some(key)
+            !carried_out(completion)
+                && is_current(&completion.sense)
+                && sense_key(&completion.sense) == Some(key)
         })
     }
 
@@ -215,6 +219,25 @@ impl Sent {
             Err(error) => [EINVAL, EIO, ENOMEM, E2BIG].contains(error),
             Ok(_) => self.failed_with(ILLEGAL_REQUEST),
         }
+    }
+
+    /// A unit attention says why it was not carried out, and that says nothing of registrations.
+    fn may_be_repeated(&self) -> bool {
+        let Ok(Completion { sense, .. }) = &self.result else {
+            return false;
+        };
+        // Fixed format at 12, as far as the additional length reaches; descriptor format at 2.
+        let code = match sense[0] & 0x7f {
+            0x70 if sense.len() > 13 && sense[7] >= 6 => [sense[12], sense[13]],
+            0x70 if sense.len() > 12 && sense[7] >= 5 => [sense[12], 0],
+            0x72 if sense.len() > 3 => [sense[2], sense[3]],
+            0x72 => [sense[2], 0],
+            _ => return false,
+        };
+        matches!(
+            code,
+            [0x29, 0..=7] | [0x2a, 1 | 2 | 6 | 7 | 9 | 0x10] | [0x38, 7]
+        )
     }
 
     /// The bytes that came, of a command that was carried out.
@@ -355,6 +378,7 @@ pub(crate) fn play(scene: &Scene) -> u8 {
         environment: scene.environment.clone(),
         input: &mut Texts(scene.text.clone()),
         devices: &device,
+        clock: &Standing,
         output: &mut Nowhere,
         own_ports: &|_| Vec::new(),
         stdout: &mut stdout,
@@ -434,7 +458,9 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
             && command.failed_with(UNIT_ATTENTION)
             && following
                 .first()
-                .is_some_and(|next| next.cdb == command.cdb);
+                .is_some_and(|next| next.cdb == command.cdb)
+            // Before a change, not where its sender would have to look first.
+            && (command.may_be_repeated() || !following.iter().any(|next| next.out));
         // An overview goes on with the next device.
         let another = overview
             && following
@@ -480,6 +506,7 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
                     && following
                         .iter()
                         .all(|next| next.operation_code() == PERSISTENT_RESERVE_IN);
+                let once_more = once_more && command.may_be_repeated();
                 assert!(last || command.forbidden() || read_back || once_more);
             }
             other => panic!("operation code {other:#x}"),
@@ -487,11 +514,28 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
     }
 }
 
+/// A clock that stands still: nobody waits by it.
+struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn wait(&self, _: Duration) {}
+}
+
 /// Writes no file.
 struct Nowhere;
 
-impl sg_persist::run::Output for Nowhere {
-    fn write(&mut self, _: &std::path::Path, _: &[u8]) -> std::io::Result<()> {
+impl Output for Nowhere {
+    fn create(&mut self, _: &Path) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Draft for Nowhere {
+    fn publish(self: Box<Self>, _: &[u8]) -> io::Result<()> {
         Ok(())
     }
 }
@@ -693,9 +737,15 @@ pub(crate) fn carried_out(completion: &Completion) -> bool {
     }
     // CHECK CONDITION and COMMAND TERMINATED, with or without the bits once left to vendors.
     if driver & 0xf == 8 || matches!(status & 0x7e, 0x02 | 0x22) {
-        return sense_key(&completion.sense).is_some_and(|key| key <= 1);
+        return is_current(&completion.sense)
+            && sense_key(&completion.sense).is_some_and(|key| key <= 1);
     }
     status == 0
+}
+
+/// Whether it is about this command: 71h and 73h are deferred errors.
+fn is_current(sense: &[u8]) -> bool {
+    sense.first().is_some_and(|code| code & 0x7d == 0x70)
 }
 
 fn sense_key(sense: &[u8]) -> Option<u8> {

@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
-use sg_persist::run::{Output, World, run};
+use sg_persist::clock::Clock;
+use sg_persist::output::{Draft, Output};
+use sg_persist::run::{World, run};
 pub(crate) use sg_persist::transport::Access::{self, ReadOnly as RO, ReadWrite as RW};
 use sg_persist::transport::{
     Command, Completion, Data, DriverStatus, HostStatus, Node, NodeKind, Open, Transport,
@@ -185,6 +187,9 @@ enum Step {
 struct Stage {
     script: VecDeque<Step>,
     trace: Vec<String>,
+    /// Since the run began.
+    now: Duration,
+    pauses: Vec<u128>,
     node: Node,
     sg_driver_version: Option<[u32; 3]>,
     timeout: Option<Duration>,
@@ -203,16 +208,31 @@ pub(crate) struct Scene {
     stdout_error: Option<i32>,
 }
 
-/// The files that were written.
-#[derive(Debug, Default)]
-pub(crate) struct Written(pub(crate) Vec<(PathBuf, Vec<u8>)>);
+/// A file's name, and what was written to it.
+type WrittenFile = (PathBuf, Vec<u8>);
+
+/// The files that were written. /unwritable cannot be, and /full takes nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written(Rc<RefCell<Vec<WrittenFile>>>);
 
 impl Output for Written {
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn create(&mut self, path: &Path) -> io::Result<Box<dyn Draft>> {
         if path == Path::new("/unwritable") {
-            return Err(io::Error::from_raw_os_error(13));
+            return Err(io::Error::from_raw_os_error(libc::EACCES));
         }
-        self.0.push((path.to_owned(), bytes.to_vec()));
+        Ok(Box::new(WrittenDraft(path.to_owned(), self.clone())))
+    }
+}
+
+struct WrittenDraft(PathBuf, Written);
+
+impl Draft for WrittenDraft {
+    fn publish(self: Box<Self>, bytes: &[u8]) -> io::Result<()> {
+        let Self(path, Written(files)) = *self;
+        if path == Path::new("/full") {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        files.borrow_mut().push((path, bytes.to_vec()));
         Ok(())
     }
 }
@@ -399,6 +419,7 @@ impl Scene {
             environment: self.environment,
             input: &mut input,
             devices: &Devices(Rc::clone(&stage)),
+            clock: &StageClock(Rc::clone(&stage)),
             output: &mut output,
             own_ports: &|_| Vec::new(),
             stdout: &mut stdout,
@@ -420,8 +441,9 @@ impl Scene {
             stdout: String::from_utf8_lossy(&stdout.text).into_owned(),
             stderr: String::from_utf8_lossy(&stderr.text).into_owned(),
             stdout_bytes: stdout.text,
-            written: output.0,
+            written: output.0.take(),
             trace: stage.trace,
+            pauses: stage.pauses,
         }
     }
 }
@@ -438,9 +460,11 @@ pub(crate) struct Ran {
     /// Standard output, byte for byte.
     pub(crate) stdout_bytes: Vec<u8>,
     /// The files that were written.
-    pub(crate) written: Vec<(PathBuf, Vec<u8>)>,
+    pub(crate) written: Vec<WrittenFile>,
     /// What was done to devices: `open ro`, a command's hex, `close`.
     pub(crate) trace: Vec<String>,
+    /// Milliseconds that were waited between commands.
+    pub(crate) pauses: Vec<u128>,
 }
 
 impl Ran {
@@ -456,17 +480,38 @@ impl Ran {
         );
     }
 
-    /// The same, where the usage text follows on stderr.
+    /// All that a caller sees of it, where the usage text follows on stderr.
     #[track_caller]
     pub(crate) fn is_with_usage(&self, status: u8, stderr: &str) {
         let usage = sg_persist::cli::usage::USAGE;
         self.is(status, "", &format!("{stderr}{usage}"));
     }
 
+    /// How it ended.
+    #[track_caller]
+    pub(crate) fn status_is(&self, status: u8) {
+        assert_eq!(self.status, status, "{self:#?}");
+    }
+
     /// No device was opened.
     #[track_caller]
     pub(crate) fn touched_nothing(&self) {
         assert_eq!(self.trace, [""; 0]);
+    }
+}
+
+/// Time passes while commands are at the device and while one waits.
+struct StageClock(Rc<RefCell<Stage>>);
+
+impl Clock for StageClock {
+    fn now(&self) -> Duration {
+        self.0.borrow().now
+    }
+
+    fn wait(&self, time: Duration) {
+        let mut stage = self.0.borrow_mut();
+        stage.now += time;
+        stage.pauses.push(time.as_millis());
     }
 }
 
@@ -525,6 +570,7 @@ impl Transport for Replay {
         };
         assert_eq!(sent, cdb, "another command");
         let mut completion = answer.completion;
+        stage.now += completion.duration;
         match (command.data, data_out) {
             (Data::In(buffer), None) => {
                 let length = buffer.len();

@@ -295,9 +295,10 @@ impl Expectation<'_> {
         for (mark, name) in std::mem::take(&mut self.names) {
             self.outcome.stdout = replace(&self.outcome.stdout, mark.as_bytes(), &name);
         }
-        self.response(found);
-        self.advice(found);
         self.cut_designation(found);
+        self.response(found);
+        self.sense_shown(found);
+        self.advice(found);
         self.not_utf8();
     }
 
@@ -344,7 +345,7 @@ impl Expectation<'_> {
                 .iter()
                 .filter_map(|end| find(rest, end))
                 .min()
-                .unwrap_or(rest.len());
+                .map_or(rest.len(), |newline| newline + 1);
             Some(from..from + to)
         };
         let ranges = (part(&self.outcome.stderr), part(&found.stderr));
@@ -355,6 +356,54 @@ impl Expectation<'_> {
         if self.outcome.stderr[expected.clone()] != came {
             self.explain("a device designation is described as far as it came");
             self.outcome.stderr.splice(expected, came);
+        }
+    }
+
+    /// Sense data that ours shows without -v too, of a deferred error with a line more at the end.
+    fn sense_shown(&mut self, found: &Outcome) {
+        let Some(command) = last_command(&self.outcome) else {
+            return;
+        };
+        let answer = answer_to(&self.case, command);
+        let reached = answer.errno == 0 && answer.host == 0 && matches!(answer.driver & 0xf, 0 | 8);
+        let deferred = reached && is_deferred(&answer);
+        let beside_change = command.cdb.first() == Some(&0x5f) && self.outcome.end == End::Exit(0);
+        if !deferred && !beside_change {
+            return;
+        }
+        let mut came = &found.stderr[..];
+        if deferred {
+            let Some(before) = came.strip_suffix(ABOUT_ANOTHER.as_bytes()) else {
+                return;
+            };
+            came = before;
+        }
+        // What is more is in one piece, and is sense data.
+        let expected = &self.outcome.stderr[..];
+        let expected = expected
+            .strip_suffix(ABOUT_ANOTHER.as_bytes())
+            .unwrap_or(expected);
+        let head = lines(expected)
+            .zip(lines(came))
+            .take_while(|(one, other)| one == other)
+            .map(|(line, _)| line.len())
+            .sum::<usize>();
+        let tail = expected.len() - head;
+        let Some(more) = came
+            .len()
+            .checked_sub(tail)
+            .filter(|&end| came[end..] == expected[head..])
+            .and_then(|end| came.get(head..end))
+        else {
+            return;
+        };
+        let told = self.verbosity() == 0 && find(more, b"; Sense key: ").is_some();
+        if (more.is_empty() || told) && self.outcome.stderr != found.stderr {
+            self.explain(match deferred {
+                true => "a deferred error is told of",
+                false => "sense data beside a change is shown",
+            });
+            self.outcome.stderr = found.stderr.clone();
         }
     }
 
@@ -642,6 +691,14 @@ fn number(letter: u8, text: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// Why the original takes for a success what is none.
+fn missed(category: i32) -> &'static str {
+    match category {
+        98 => "a deferred error is no success",
+        _ => "driver status and unknown SCSI status are failures",
+    }
+}
+
 /// How a command ended, as ours must see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
@@ -675,10 +732,11 @@ fn ending(answer: &Answer) -> Ending {
             Some(0x72 | 0x73) if sense.len() > 2 => Some(sense[1] & 0x0f),
             _ => None,
         };
-        return if matches!(key, Some(0 | 1)) {
-            Ending::Response
-        } else {
-            Ending::Failure
+        return match key {
+            // Of a deferred error the key says nothing of this command.
+            Some(0 | 1 | 5) if is_deferred(answer) => Ending::Missed(98),
+            Some(0 | 1) => Ending::Response,
+            _ => Ending::Failure,
         };
     }
     // The original compares the byte as it is where it knows the status, and masks it where not.
@@ -701,7 +759,18 @@ fn ending(answer: &Answer) -> Ending {
     }
 }
 
-const SHORT: [(i32, &str); 9] = [
+/// Whether sense data that counts is about an earlier command.
+fn is_deferred(answer: &Answer) -> bool {
+    let counts = answer.driver & 0x0f == 8 || matches!(status(answer), 0x02 | 0x22);
+    let code = answer.sense.first().map(|code| code & 0x7f);
+    counts && answer.sense.len() > 2 && matches!(code, Some(0x71 | 0x73))
+}
+
+/// What ours says last after a deferred error.
+const ABOUT_ANOTHER: &str =
+    "The sense data is about an earlier command; this one was not carried out\n";
+
+const SHORT: [(i32, &str); 10] = [
     (24, "Reservation conflict"),
     (25, "Condition met"),
     (26, "Busy"),
@@ -710,6 +779,7 @@ const SHORT: [(i32, &str); 9] = [
     (29, "Task aborted"),
     (35, "Transport error"),
     (97, "Malformed SCSI command response"),
+    (98, "Some other sense error"),
     (99, "Some other error"),
 ];
 
@@ -762,7 +832,7 @@ impl Expectation<'_> {
         }
         match ending(&answer) {
             Ending::Missed(category) => {
-                self.explain("driver status and unknown SCSI status are failures");
+                self.explain(missed(category));
                 self.failure(&command, category, found);
             }
             Ending::Response if opcode == 0x5e => {
@@ -1164,7 +1234,7 @@ impl Expectation<'_> {
         } else if category == 97 {
             "no answer without a whole response"
         } else {
-            "driver status and unknown SCSI status are failures"
+            missed(category)
         });
         let device = match self.outcome.events.first() {
             Some(Event::Open { path, .. }) => String::from_utf8_lossy(path).into_owned(),
@@ -1249,6 +1319,7 @@ impl Expectation<'_> {
         let mut rest = lines(&found.stderr);
         let kept = self.verbosity() >= 3 || all.iter().all(|line| rest.any(|other| other == *line));
         let text = String::from_utf8_lossy(&found.stderr);
+        let text = text.strip_suffix(ABOUT_ANOTHER).unwrap_or(&text);
         let failed = format!("sg_persist failed: {short}");
         let ended = self.verbosity() > 0 || text.lines().last() == Some(&failed);
         let told = text.lines().any(|found| found.starts_with(&line));

@@ -269,6 +269,28 @@ sg_persist failed: Unit attention' prin --read-keys "$node2"
     holds "$node2" 3
 }
 
+# Registering again would put a fenced node back.
+# only: lio
+test_a_preempted_node_is_not_put_back_by_retries() {
+    both_register
+    succeeds prout --preempt --param-rk=123abc --param-sark=abc123 --prout-type=5 "$node2"
+    answers 6 '' 'Persistent reservation out:
+Fixed format, current; Sense key: Unit Attention
+Additional sense: Registrations preempted
+Not sent again after this unit attention: look at the keys and the reservation first
+PR out (Register and ignore existing key): Unit attention
+sg_persist failed: Unit attention' prout --register-ignore --param-sark=abc123 --ua-retries=5 "$node1"
+    holds "$node2" 3 123abc
+}
+
+# only: lio
+test_reading_goes_past_unit_attentions() {
+    both_register
+    succeeds prout --clear --param-rk=abc123 "$node1"
+    answers 0 '  PR generation=0x3, there are NO registered reservation keys' '' \
+        prin --read-keys --ua-retries=5 "$node2"
+}
+
 # only: lio
 test_transport_id() {
     # The node registers the other one along (SPEC_I_PT).
