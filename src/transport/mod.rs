@@ -344,6 +344,20 @@ pub trait Transport {
     }
 }
 
+/// What is left of a device that has been closed: it takes no command.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed;
+
+impl Transport for Closed {
+    fn execute(&mut self, _: Command<'_>) -> io::Result<Completion> {
+        Err(io::Error::from_raw_os_error(libc::EBADF))
+    }
+
+    fn node(&self) -> Node {
+        Node::default()
+    }
+}
+
 /// A way to open devices.
 pub trait Open {
     /// Opens `device`.
@@ -437,6 +451,19 @@ mod tests {
             panic!("{contradiction:?}");
         };
         assert_eq!(reason, "why");
+    }
+
+    #[test]
+    fn what_is_closed_takes_no_command() {
+        let error = Closed
+            .execute(Command {
+                cdb: crate::scsi::inquiry::cdb(),
+                data: Data::In(&mut [0; 36]),
+                timeout: Duration::from_secs(60),
+            })
+            .unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        assert_eq!(Closed.node().kind, NodeKind::Other);
     }
 
     #[test]
