@@ -12,10 +12,6 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::time::TimeSpec;
-use sg_persist::transport::watch::Thread;
-
-/// What this file has for watching over commands.
-pub(crate) const THREAD: Thread = Thread { start, wait };
 
 /// What a thread does.
 type Task = Box<dyn FnOnce() + Send>;
@@ -32,11 +28,12 @@ struct Stack {
     _bytes: [MaybeUninit<u8>; STACK],
 }
 
-/// Starts a thread for `task`, with this thread's signal mask.
+/// Starts a thread for `task`, with this thread's signal mask. It ends with the process; the task must
+/// not do much more than to put a line together, for the stack is small.
 ///
 /// # Errors
 /// What the C library says where there can be none; `task` is not run then.
-fn start(task: Task) -> io::Result<()> {
+pub(crate) fn start(task: Task) -> io::Result<()> {
     let check = |code| match code {
         0 => Ok(()),
         _ => Err(io::Error::from_raw_os_error(code)),
@@ -66,8 +63,9 @@ extern "C" fn run(task: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// Waits for one of `signals`, which every thread has blocked, at most for `patience`, and takes it.
-fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signal> {
+/// Waits for one of `signals`, which every thread has blocked, and takes it. `None` where none came in
+/// this time, if there is one.
+pub(crate) fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signal> {
     let patience = patience.map(TimeSpec::from_duration);
     let patience = patience.as_ref().map_or(ptr::null(), |patience| {
         ptr::from_ref(AsRef::<libc::timespec>::as_ref(patience))

@@ -2,7 +2,7 @@
 //!
 //! [`Transport`] is the one place where programs and tests differ: [`sgio`] is the kernel's way to
 //! SCSI devices, [`nvme`] that to NVMe namespaces, where [`translation`] speaks for the device
-//! server; [`trace`] prints what passes through it, [`watch`] looks after what is under way.
+//! server; [`trace`] prints what passes through it.
 
 use std::io;
 use std::path::Path;
@@ -22,7 +22,6 @@ pub mod own_ports;
 pub mod sgio;
 pub mod trace;
 pub mod translation;
-pub mod watch;
 
 /// How a device is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,327 @@
+//! Watching over a command while it is at the device.
+//!
+//! The ioctl does not return before the command has ended. A thread beside it tells a person at a
+//! terminal what is being waited for, and says, when a signal is about to end the program, that nobody
+//! knows what became of the command. There is one such thread, however many devices there
+//! are: a signal goes to one thread alone, and that one has to know.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::mem;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::unistd::write;
+use sg_persist::transport::{Access, Closed, Command, Completion, Data, Node, Open, Transport};
+
+use crate::thread;
+
+/// The signals with which people and service managers end a program.
+const ENDING: [Signal; 4] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+];
+
+/// How long a command may take before a person is told, and how often from then on.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Puts the cursor where the line begins, and clears it.
+const CLEAR: &str = "\r\x1b[K";
+
+/// Whether the program was told to ignore `signal` (nohup): that must end nothing, but can be waited
+/// for like the others, for a signal that is blocked is not ignored. Asked only when one has come.
+/// `None` where there is no /proc to tell.
+fn is_ignored(signal: Signal) -> Option<bool> {
+    let status = BufReader::new(File::open("/proc/self/status").ok()?);
+    let ignored = ignored_signals(status)?;
+    Some(ignored >> (signal as u32 - 1) & 1 == 1)
+}
+
+/// The mask of ignored signals in `/proc/PID/status`, the lowest bit for signal 1.
+fn ignored_signals(status: impl BufRead) -> Option<u64> {
+    let mut lines = status.lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("SigIgn:"))?;
+    u64::from_str_radix(line["SigIgn:".len()..].trim(), 16).ok()
+}
+
+/// Opens devices, one after the other, and watches over the commands sent to them.
+#[derive(Debug)]
+pub(crate) struct Watched<O> {
+    inner: O,
+    process: &'static Process,
+}
+
+/// What there is once in a process, until its end.
+struct Process {
+    /// Whether standard error is a terminal that can take a line back.
+    terminal: bool,
+    /// From the first command on that needs it.
+    watcher: RefCell<Option<Arc<Watcher>>>,
+    /// What nobody uses any more. It is closed when the next device is opened: a tape, for one, lets
+    /// itself be opened once at a time. The end of the process, which comes soon, closes the last
+    /// one for nothing.
+    unused: RefCell<Box<dyn Transport>>,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process")
+            .field("terminal", &self.terminal)
+            .field("watcher", &self.watcher)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<O> Watched<O> {
+    /// Watches what `inner` opens; `terminal` says whether standard error is one that can take a
+    /// line back.
+    pub(crate) fn new(inner: O, terminal: bool) -> Self {
+        Self {
+            inner,
+            process: Box::leak(Box::new(Process {
+                terminal,
+                watcher: RefCell::new(None),
+                unused: RefCell::new(Box::new(Closed)),
+            })),
+        }
+    }
+}
+
+impl<O: Open> Open for Watched<O> {
+    fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>> {
+        self.process.unused.replace(Box::new(Closed));
+        Ok(Box::new(Watch {
+            inner: self.inner.open(device, access)?,
+            device: device.into(),
+            process: self.process,
+        }))
+    }
+}
+
+impl Process {
+    /// Sees to it that a command is watched.
+    fn prepare(&self) {
+        let mut watcher = self.watcher.borrow_mut();
+        let signals: SigSet = ENDING.into_iter().collect();
+        // The new thread starts with this thread's mask: no moment is left unwatched.
+        if watcher.is_some() || signals.thread_block().is_err() {
+            return;
+        }
+        match Watcher::start(self.terminal) {
+            Ok(started) => *watcher = Some(started),
+            // A machine so short of resources that no thread can start still has its say: the
+            // command goes out unwatched.
+            Err(_) => {
+                let _ = signals.thread_unblock();
+            }
+        }
+    }
+}
+
+/// An open device.
+struct Watch {
+    inner: Box<dyn Transport>,
+    device: Arc<Path>,
+    process: &'static Process,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let inner = mem::replace(&mut self.inner, Box::new(Closed));
+        self.process.unused.replace(inner);
+    }
+}
+
+impl Transport for Watch {
+    fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
+        let changes = matches!(command.data, Data::Out(_));
+        // Reading that is cut short has no outcome to be unknown: scripts are spared the thread.
+        // Once there is one, it is to know of all commands.
+        let process = self.process;
+        if !changes && !process.terminal && process.watcher.borrow().is_none() {
+            return self.inner.execute(command);
+        }
+        process.prepare();
+        let watcher = process.watcher.borrow().clone();
+        if let Some(watcher) = &watcher {
+            watcher.state().at_device = Some(AtDevice {
+                name: command.cdb.name(),
+                device: Arc::clone(&self.device),
+                changes,
+                since: process.terminal.then(Instant::now),
+                timeout: command.timeout,
+                shown: false,
+            });
+        }
+        let result = self.inner.execute(command);
+        if let Some(watcher) = &watcher {
+            watcher.state().end();
+        }
+        result
+    }
+
+    fn node(&self) -> Node {
+        self.inner.node()
+    }
+
+    fn sg_driver_version(&self) -> Option<[u32; 3]> {
+        self.inner.sg_driver_version()
+    }
+}
+
+/// The command at the device.
+#[derive(Debug)]
+struct AtDevice {
+    name: &'static str,
+    device: Arc<Path>,
+    changes: bool,
+    /// When it was sent; only where that can be shown.
+    since: Option<Instant>,
+    timeout: Duration,
+    /// Whether a line about it stands on the terminal.
+    shown: bool,
+}
+
+/// How far the run has come.
+#[derive(Debug, Default)]
+struct State {
+    at_device: Option<AtDevice>,
+}
+
+/// The thread, and what it has to know.
+#[derive(Debug)]
+struct Watcher {
+    /// The signals that come to it.
+    signals: SigSet,
+    state: Mutex<State>,
+}
+
+impl Watcher {
+    /// Starts the thread. From then on the signals come to it.
+    fn start(terminal: bool) -> io::Result<Arc<Self>> {
+        let watcher = Arc::new(Self {
+            signals: ENDING.into_iter().collect(),
+            state: Mutex::default(),
+        });
+        let for_thread = Arc::clone(&watcher);
+        let patience = terminal.then_some(PATIENCE);
+        thread::start(Box::new(move || {
+            loop {
+                match thread::wait(&for_thread.signals, patience) {
+                    Some(signal) => for_thread.end(signal),
+                    None => for_thread.show_progress(),
+                }
+            }
+        }))?;
+        Ok(watcher)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells a person what is being waited for.
+    fn show_progress(&self) {
+        let mut state = self.state();
+        let Some(command) = state.at_device.as_mut() else {
+            return;
+        };
+        let waited = command
+            .since
+            .map_or(Duration::ZERO, |since| since.elapsed());
+        if waited >= PATIENCE {
+            command.shown = true;
+            say(&command.progress(waited));
+        }
+    }
+
+    /// Ends the program by the signal that came, as if nobody had looked at it first.
+    fn end(&self, signal: Signal) {
+        let ignored = is_ignored(signal);
+        if ignored == Some(true) {
+            return;
+        }
+        // Kept to the end: once it is said that the outcome is unknown, the main thread must not go
+        // on to tell it.
+        let state = self.state();
+        // Where it may be ignored after all, it takes its course without a word.
+        if ignored == Some(false) {
+            say(&state.last_words(signal));
+        }
+        let _ = self.signals.thread_unblock();
+        let _ = raise(signal);
+        drop(state);
+    }
+}
+
+/// Writes past the lock of standard error, which the main thread holds.
+fn say(text: &str) {
+    if !text.is_empty() {
+        // Where writing fails there is nobody else to tell.
+        let _ = write(io::stderr(), text.as_bytes());
+    }
+}
+
+/// A device's name.
+fn shown(device: &Path) -> String {
+    device.display().to_string()
+}
+
+impl AtDevice {
+    /// The line that a person sees after so long.
+    fn progress(&self, waited: Duration) -> String {
+        let left = self.timeout.saturating_sub(waited).as_secs();
+        format!(
+            "{CLEAR}sg_persist: {} is waiting for {}, at most {left} s more",
+            self.name,
+            shown(&self.device)
+        )
+    }
+}
+
+impl State {
+    /// The command at the device has ended.
+    fn end(&mut self) {
+        let Some(command) = self.at_device.take() else {
+            return;
+        };
+        if command.shown {
+            say(CLEAR);
+        }
+    }
+
+    /// What there is to say when `signal` ends the program now: a line, or nothing.
+    fn last_words(&self, signal: Signal) -> String {
+        let Some(command) = &self.at_device else {
+            return String::new();
+        };
+        let clear = if command.shown { CLEAR } else { "" };
+        let outcome = match command.changes {
+            true => "its outcome is unknown: read the keys and the reservation to see",
+            false => "there is no answer",
+        };
+        format!(
+            "{clear}sg_persist: {signal} while a command ({}) was at {}; {outcome}\n",
+            command.name,
+            shown(&command.device),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        let status = "Name:\tsh\nSigBlk:\t0000000000000004\nSigIgn:\t0000000000001001\n";
+        assert_eq!(ignored_signals(status.as_bytes()), Some(0x1001));
+        assert_eq!(ignored_signals(&b"Name:\tsh\n"[..]), None);
+        assert_eq!(ignored_signals(&b"SigIgn:\txyz\n"[..]), None);
+    }
+}

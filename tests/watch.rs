@@ -1,0 +1,316 @@
+//! What watches over the commands of the program: what it says when a signal comes, what it keeps open.
+//!
+//! Signals are for whole processes: most of the tests start this file's program once more, for the one test that plays
+//! the part of `sg_persist`, and send them to it.
+#![allow(clippy::unwrap_used)]
+#![allow(unsafe_code)]
+
+#[path = "../src/thread.rs"]
+mod thread;
+#[path = "../src/watch.rs"]
+mod watch;
+
+use std::cell::Cell;
+use std::env;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command as Program, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use sg_persist::pr::prin;
+use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
+use sg_persist::scsi::inquiry;
+use sg_persist::transport::{Access, Command, Completion, Data, Node, Open, Transport};
+
+use watch::Watched;
+
+/// What the child is to play.
+const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
+const ALL: [Signal; 4] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+];
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Devices that take their time, and tell on standard output how far they have come.
+#[derive(Clone, Default)]
+struct Devices {
+    /// How long each command takes.
+    time: Rc<Cell<Duration>>,
+    /// How many are open now, and how many have been at most.
+    open: Rc<Cell<usize>>,
+    most: Rc<Cell<usize>>,
+}
+
+struct Device(Devices);
+
+impl Open for Devices {
+    fn open(&self, _: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
+        self.open.set(self.open.get() + 1);
+        self.most.set(self.most.get().max(self.open.get()));
+        Ok(Box::new(Device(self.clone())))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+impl Transport for Device {
+    fn execute(&mut self, _: Command<'_>) -> io::Result<Completion> {
+        let time = self.0.time.get();
+        if !time.is_zero() {
+            tell("sent\n");
+            std::thread::sleep(time);
+            tell("answered\n");
+        }
+        Ok(Completion::default())
+    }
+
+    fn node(&self) -> Node {
+        Node::default()
+    }
+}
+
+fn tell(text: &str) {
+    io::stdout().write_all(text.as_bytes()).unwrap();
+    io::stdout().flush().unwrap();
+}
+
+fn open(devices: &dyn Open) -> Box<dyn Transport> {
+    devices
+        .open(Path::new("/dev/sda"), Access::ReadWrite)
+        .unwrap()
+}
+
+fn inquire(device: &mut dyn Transport) {
+    let completion = device.execute(Command {
+        cdb: inquiry::cdb(),
+        data: Data::In(&mut [0; 36]),
+        timeout: TIMEOUT,
+    });
+    completion.unwrap();
+}
+
+fn read(device: &mut dyn Transport) {
+    let completion = device.execute(Command {
+        cdb: prin::ServiceAction::ReadKeys.cdb(8192),
+        data: Data::In(&mut [0; 8192]),
+        timeout: TIMEOUT,
+    });
+    completion.unwrap();
+}
+
+fn change(device: &mut dyn Transport) {
+    let (cdb, list) = PersistentReserveOut::new(ServiceAction::Clear).emit();
+    let completion = device.execute(Command {
+        cdb,
+        data: Data::Out(&list),
+        timeout: TIMEOUT,
+    });
+    completion.unwrap();
+}
+
+/// The threads of this process.
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// The child's part; in any other process it does nothing.
+#[test]
+fn play() {
+    let Ok(scene) = env::var(SCENE) else {
+        return;
+    };
+    // The test's own threads keep them blocked: this one stands for the program.
+    ALL.into_iter()
+        .collect::<SigSet>()
+        .thread_unblock()
+        .unwrap();
+    let devices = Devices::default();
+    let slow = || devices.time.set(Duration::from_millis(700));
+    let quick = || devices.time.set(Duration::ZERO);
+    match &scene[..] {
+        "inquiry and change" | "inquiry and change on a terminal" => {
+            let watched = Watched::new(devices.clone(), scene.ends_with("terminal"));
+            let mut device = open(&watched);
+            inquire(&mut *device);
+            drop(device);
+            let mut device = open(&watched);
+            slow();
+            change(&mut *device);
+        }
+        "reading on a terminal and change" => {
+            let mut device = open(&Watched::new(devices.clone(), true));
+            read(&mut *device);
+            slow();
+            change(&mut *device);
+        }
+        "two changes" => {
+            let mut device = open(&Watched::new(devices.clone(), false));
+            change(&mut *device);
+            slow();
+            change(&mut *device);
+        }
+        "many devices" => {
+            let before = threads();
+            let watched = Watched::new(devices.clone(), true);
+            for _ in 0..40 {
+                let mut device = open(&watched);
+                inquire(&mut *device);
+                change(&mut *device);
+            }
+            tell(&format!(
+                "{} thread, {} device\n",
+                threads() - before,
+                devices.most.get()
+            ));
+            let mask = SigSet::thread_get_mask().unwrap();
+            for signal in ALL {
+                assert!(mask.contains(signal), "{signal}");
+            }
+        }
+        other => panic!("{other}"),
+    }
+    quick();
+    tell("over\n");
+}
+
+/// A process that plays a scene.
+struct Child {
+    pid: Pid,
+    stdout: std::process::ChildStdout,
+    stderr: std::process::ChildStderr,
+}
+
+impl Child {
+    /// Starts it, and waits until its slow command is under way.
+    fn at_device(scene: &str) -> Self {
+        let mut child = Self::start(scene);
+        child.read_until("sent\n");
+        // The word comes shortly before the wait.
+        std::thread::sleep(Duration::from_millis(100));
+        child
+    }
+
+    fn start(scene: &str) -> Self {
+        let mut program = Program::new(env::current_exe().unwrap());
+        program
+            .args(["--exact", "play", "--nocapture", "--test-threads=1"])
+            .env(SCENE, scene)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let all: SigSet = ALL.into_iter().collect();
+        // SAFETY: between fork and exec it changes the signal mask, and touches nothing else.
+        unsafe { program.pre_exec(move || Ok(all.thread_block()?)) };
+        #[expect(clippy::zombie_processes, reason = "waitpid waits for it")]
+        let mut child = program.spawn().unwrap();
+        Self {
+            pid: Pid::from_raw(child.id().try_into().unwrap()),
+            stdout: child.stdout.take().unwrap(),
+            stderr: child.stderr.take().unwrap(),
+        }
+    }
+
+    /// Reads standard output up to `end`.
+    #[track_caller]
+    fn read_until(&mut self, end: &str) -> String {
+        let mut text = Vec::new();
+        let mut byte = [0];
+        while !text.ends_with(end.as_bytes()) {
+            assert_eq!(
+                self.stdout.read(&mut byte).unwrap(),
+                1,
+                "{}",
+                String::from_utf8_lossy(&text)
+            );
+            text.push(byte[0]);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    fn send(&self, signal: Signal) -> &Self {
+        kill(self.pid, signal).unwrap();
+        self
+    }
+
+    fn wait(&self) -> WaitStatus {
+        waitpid(self.pid, None).unwrap()
+    }
+
+    fn stderr(mut self) -> String {
+        let mut text = String::new();
+        self.stderr.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// It ends by `signal`, with `last_words`.
+    #[track_caller]
+    fn ends_by(self, signal: Signal, last_words: &str) {
+        assert_eq!(
+            self.wait(),
+            WaitStatus::Signaled(self.pid, signal, false),
+            "{last_words}"
+        );
+        assert_eq!(self.stderr(), last_words);
+    }
+
+    /// It comes to its end, and says nothing.
+    #[track_caller]
+    fn comes_to_its_end(self) {
+        assert_eq!(self.wait(), WaitStatus::Exited(self.pid, 0));
+        assert_eq!(self.stderr(), "");
+    }
+}
+
+#[test]
+fn a_change_that_comes_after_inquiry_has_an_unknown_outcome() {
+    for scene in [
+        "inquiry and change",
+        "inquiry and change on a terminal",
+        "reading on a terminal and change",
+        "two changes",
+    ] {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            let child = Child::at_device(scene);
+            child.send(signal);
+            child.ends_by(
+                signal,
+                &format!(
+                    "sg_persist: {signal} while a command (Persistent reservation out) was at /dev/sda; its outcome is \
+                     unknown: read the keys and the reservation to see\n"
+                ),
+            );
+        }
+    }
+}
+
+#[test]
+fn many_devices_take_one_thread_and_one_descriptor() {
+    let mut child = Child::start("many devices");
+    child.read_until("1 thread, 1 device\n");
+    child.comes_to_its_end();
+}
+
+#[test]
+fn what_is_not_used_any_more_is_closed_before_another_is_opened() {
+    let devices = Devices::default();
+    let watched = Watched::new(devices.clone(), false);
+    for _ in 0..3 {
+        let mut device = open(&watched);
+        inquire(&mut *device);
+    }
+    // The last one is left to the end of the process.
+    assert_eq!((devices.open.get(), devices.most.get()), (1, 1));
+}
