@@ -4,7 +4,7 @@
 //! joining it and a word on stack overflow would need: more work than a command to a disk is.
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -73,4 +73,14 @@ pub(crate) fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signa
     // SAFETY: it reads the set and the time, if there is one, and writes nothing.
     let number = unsafe { libc::sigtimedwait(signals.as_ref(), ptr::null_mut(), patience) };
     Signal::try_from(number).ok()
+}
+
+/// Whether the process was told to ignore `signal` when it was started (nohup).
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: it changes nothing where there is no new action, and writes the one that there is.
+    let result = unsafe { libc::sigaction(signal as c_int, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: it was written to; if not, zeros are an action, too.
+    let action = unsafe { action.assume_init() };
+    result == 0 && action.sa_sigaction == libc::SIG_IGN
 }

@@ -6,8 +6,7 @@
 //! are: a signal goes to one thread alone, and that one has to know.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,22 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Puts the cursor where the line begins, and clears it.
 const CLEAR: &str = "\r\x1b[K";
-
-/// Whether the program was told to ignore `signal` (nohup): that must end nothing, but can be waited
-/// for like the others, for a signal that is blocked is not ignored. Asked only when one has come.
-/// `None` where there is no /proc to tell.
-fn is_ignored(signal: Signal) -> Option<bool> {
-    let status = BufReader::new(File::open("/proc/self/status").ok()?);
-    let ignored = ignored_signals(status)?;
-    Some(ignored >> (signal as u32 - 1) & 1 == 1)
-}
-
-/// The mask of ignored signals in `/proc/PID/status`, the lowest bit for signal 1.
-fn ignored_signals(status: impl BufRead) -> Option<u64> {
-    let mut lines = status.lines().map_while(Result::ok);
-    let line = lines.find(|line| line.starts_with("SigIgn:"))?;
-    u64::from_str_radix(line["SigIgn:".len()..].trim(), 16).ok()
-}
 
 /// Opens devices, one after the other, and watches over the commands sent to them.
 #[derive(Debug)]
@@ -242,17 +225,14 @@ impl Watcher {
 
     /// Ends the program by the signal that came, as if nobody had looked at it first.
     fn end(&self, signal: Signal) {
-        let ignored = is_ignored(signal);
-        if ignored == Some(true) {
+        // It can be waited for all the same, for what is blocked is not ignored.
+        if thread::is_ignored(signal) {
             return;
         }
         // Kept to the end: once it is said that the outcome is unknown, the main thread must not go
         // on to tell it.
         let state = self.state();
-        // Where it may be ignored after all, it takes its course without a word.
-        if ignored == Some(false) {
-            say(&state.last_words(signal));
-        }
+        say(&state.last_words(signal));
         let _ = self.signals.thread_unblock();
         let _ = raise(signal);
         drop(state);
@@ -310,18 +290,5 @@ impl State {
             command.name,
             shown(&command.device),
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ignored_signals_are_read_from_the_status() {
-        let status = "Name:\tsh\nSigBlk:\t0000000000000004\nSigIgn:\t0000000000001001\n";
-        assert_eq!(ignored_signals(status.as_bytes()), Some(0x1001));
-        assert_eq!(ignored_signals(&b"Name:\tsh\n"[..]), None);
-        assert_eq!(ignored_signals(&b"SigIgn:\txyz\n"[..]), None);
     }
 }

@@ -86,3 +86,11 @@ fn waiting_is_over_when_no_signal_comes() {
     assert_eq!(thread::wait(&signals, Some(patience)), None);
     assert!(started.elapsed() >= patience, "{:?}", started.elapsed());
 }
+
+#[test]
+fn ignored_signals_are_known() {
+    assert!(!thread::is_ignored(Signal::SIGUSR2));
+    assert!(!thread::is_ignored(Signal::SIGCONT));
+    // The standard library has it ignored.
+    assert!(thread::is_ignored(Signal::SIGPIPE));
+}

@@ -162,6 +162,21 @@ fn play() {
             slow();
             change(&mut *device);
         }
+        "change without a descriptor to spare" => {
+            let mut device = open(&Watched::new(devices.clone(), false));
+            let few = libc::rlimit {
+                rlim_cur: 32,
+                rlim_max: 32,
+            };
+            // SAFETY: it reads the two numbers.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &few) }, 0);
+            let files: Vec<_> = (0..)
+                .map_while(|_| fs::File::open("/dev/null").ok())
+                .collect();
+            slow();
+            change(&mut *device);
+            drop(files);
+        }
         "many devices" => {
             let before = threads();
             let watched = Watched::new(devices.clone(), true);
@@ -281,6 +296,7 @@ fn a_change_that_comes_after_inquiry_has_an_unknown_outcome() {
         "inquiry and change on a terminal",
         "reading on a terminal and change",
         "two changes",
+        "change without a descriptor to spare",
     ] {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
             let child = Child::at_device(scene);
