@@ -1,8 +1,8 @@
 //! Watching over a command while it is at the device.
 //!
 //! The ioctl does not return before the command has ended. A thread beside it tells a person at a
-//! terminal what is being waited for, and says, when a signal is about to end the program, that nobody
-//! knows what became of the command. There is one such thread, however many devices there
+//! terminal what is being waited for, and says, when a signal is about to end the program, what is
+//! known of the change that was asked for. There is one such thread, however many devices there
 //! are: a signal goes to one thread alone, and that one has to know.
 
 use std::cell::RefCell;
@@ -141,9 +141,10 @@ impl Transport for Watch {
                 shown: false,
             });
         }
+        let length = command.data.len();
         let result = self.inner.execute(command);
         if let Some(watcher) = &watcher {
-            watcher.state().end();
+            watcher.state().end(|| succeeded(&result, length));
         }
         result
     }
@@ -155,6 +156,13 @@ impl Transport for Watch {
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
         self.inner.sg_driver_version()
     }
+}
+
+/// Whether a command with so many bytes of data was carried out, by all that came back of it.
+fn succeeded(result: &io::Result<Completion>, length: usize) -> bool {
+    result.as_ref().is_ok_and(|completion| {
+        completion.check().is_ok() && completion.transferred(length).is_ok()
+    })
 }
 
 /// The command at the device.
@@ -174,6 +182,8 @@ struct AtDevice {
 #[derive(Debug, Default)]
 struct State {
     at_device: Option<AtDevice>,
+    /// The device that has made a change, by its own account.
+    changed: Option<Arc<Path>>,
 }
 
 /// The thread, and what it has to know.
@@ -266,24 +276,32 @@ impl AtDevice {
 
 impl State {
     /// The command at the device has ended.
-    fn end(&mut self) {
+    fn end(&mut self, succeeded: impl FnOnce() -> bool) {
         let Some(command) = self.at_device.take() else {
             return;
         };
         if command.shown {
             say(CLEAR);
         }
+        if command.changes && succeeded() {
+            self.changed = Some(command.device);
+        }
     }
 
     /// What there is to say when `signal` ends the program now: a line, or nothing.
     fn last_words(&self, signal: Signal) -> String {
         let Some(command) = &self.at_device else {
-            return String::new();
+            return self.changed.as_ref().map_or_else(String::new, |device| {
+                let device = shown(device);
+                format!("sg_persist: {signal} after the change at {device} was made\n")
+            });
         };
         let clear = if command.shown { CLEAR } else { "" };
-        let outcome = match command.changes {
-            true => "its outcome is unknown: read the keys and the reservation to see",
-            false => "there is no answer",
+        let outcome = match (command.changes, &self.changed) {
+            (true, _) => "its outcome is unknown: read the keys and the reservation to see",
+            // Nothing is read after a change but to compare.
+            (false, Some(_)) => "the change was made, but it was not verified",
+            (false, None) => "there is no answer",
         };
         format!(
             "{clear}sg_persist: {signal} while a command ({}) was at {}; {outcome}\n",

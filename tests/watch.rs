@@ -26,6 +26,7 @@ use nix::unistd::Pid;
 use sg_persist::pr::prin;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
 use sg_persist::scsi::inquiry;
+use sg_persist::scsi::status::ScsiStatus;
 use sg_persist::transport::{Access, Command, Completion, Data, Node, Open, Transport};
 
 use watch::Watched;
@@ -45,6 +46,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 struct Devices {
     /// How long each command takes.
     time: Rc<Cell<Duration>>,
+    status: Rc<Cell<ScsiStatus>>,
     /// How many are open now, and how many have been at most.
     open: Rc<Cell<usize>>,
     most: Rc<Cell<usize>>,
@@ -74,7 +76,10 @@ impl Transport for Device {
             std::thread::sleep(time);
             tell("answered\n");
         }
-        Ok(Completion::default())
+        Ok(Completion {
+            status: self.0.status.get(),
+            ..Completion::default()
+        })
     }
 
     fn node(&self) -> Node {
@@ -149,6 +154,22 @@ fn play() {
             let mut device = open(&watched);
             slow();
             change(&mut *device);
+        }
+        "change and verification" | "refused change and reading" => {
+            if scene.starts_with("refused") {
+                devices.status.set(ScsiStatus::RESERVATION_CONFLICT);
+            }
+            let mut device = open(&Watched::new(devices.clone(), false));
+            read(&mut *device);
+            change(&mut *device);
+            slow();
+            read(&mut *device);
+        }
+        "change and a reader that takes its time" => {
+            let mut device = open(&Watched::new(devices.clone(), false));
+            change(&mut *device);
+            tell("sent\n");
+            std::thread::sleep(Duration::from_millis(700));
         }
         "reading on a terminal and change" => {
             let mut device = open(&Watched::new(devices.clone(), true));
@@ -310,6 +331,37 @@ fn a_change_that_comes_after_inquiry_has_an_unknown_outcome() {
             );
         }
     }
+}
+
+#[test]
+fn a_change_that_is_being_verified_was_made() {
+    let child = Child::at_device("change and verification");
+    child.send(Signal::SIGTERM);
+    child.ends_by(
+        Signal::SIGTERM,
+        "sg_persist: SIGTERM while a command (Persistent reservation in) was at /dev/sda; the change was made, but it \
+         was not verified\n",
+    );
+}
+
+#[test]
+fn a_change_that_nobody_was_told_of_was_made() {
+    let child = Child::at_device("change and a reader that takes its time");
+    child.send(Signal::SIGTERM);
+    child.ends_by(
+        Signal::SIGTERM,
+        "sg_persist: SIGTERM after the change at /dev/sda was made\n",
+    );
+}
+
+#[test]
+fn what_was_refused_was_not_made() {
+    let child = Child::at_device("refused change and reading");
+    child.send(Signal::SIGTERM);
+    child.ends_by(
+        Signal::SIGTERM,
+        "sg_persist: SIGTERM while a command (Persistent reservation in) was at /dev/sda; there is no answer\n",
+    );
 }
 
 #[test]

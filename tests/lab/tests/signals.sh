@@ -108,6 +108,22 @@ test_ctrl_c_after_inquiry() {
     done
 }
 
+# Once the device has answered, nobody is told that the outcome is unknown.
+test_ended_while_the_change_is_read_back() {
+    local node signal number
+    for node in "$disk" "$generic"; do
+        for signal in TERM:143 INT:130; do
+            number=${signal#*:} signal=${signal%:*}
+            settle
+            answer_by '5e00@1 keys 0' '5e00@2+ wait 2500 keys 1' '5e01 data 00000007 00000000' 5f
+            interrupted "$signal" sg_persist -n -o -I -S 1 --verify "$node"
+            ((status == number)) || fail "SIG$signal: status $status"
+            same 'standard output' '' /run/out || exit 1
+            same 'standard error' "sg_persist: SIG$signal while a command (Persistent reservation in) was at $node; the change was made, but it was not verified" /run/err || exit 1
+        done
+    done
+}
+
 # An overview keeps one device open at a time, on a terminal, too, and has one thread for all of them.
 test_more_devices_than_descriptors() {
     local devices=() number count
