@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 use nix::unistd::write;
 use sg_persist::transport::{Access, Closed, Command, Completion, Data, Node, Open, Transport};
 
@@ -25,6 +25,14 @@ const ENDING: [Signal; 4] = [
     Signal::SIGQUIT,
     Signal::SIGTERM,
 ];
+
+/// The signals that stop a program and can be made to wait (job control).
+///
+/// The sg driver waits for a command in such a way that a stop of the process, in any of its
+/// threads, ends the wait, and the command is sent once more when the process continues. A change
+/// must not be, so these signals wait until it has ended. Nothing can be done about SIGSTOP, the
+/// cgroup freezer, suspending the machine and debuggers.
+const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
 /// How long a command may take before a person is told, and how often from then on.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -87,22 +95,38 @@ impl<O: Open> Open for Watched<O> {
 }
 
 impl Process {
-    /// Sees to it that a command is watched.
-    fn prepare(&self) {
+    /// Sees to it that a command is watched. For a change, signals that stop the process wait from
+    /// now on; the mask that lets them through again comes back.
+    fn prepare(&self, changes: bool) -> Option<SigSet> {
         let mut watcher = self.watcher.borrow_mut();
-        let signals: SigSet = ENDING.into_iter().collect();
-        // The new thread starts with this thread's mask: no moment is left unwatched.
-        if watcher.is_some() || signals.thread_block().is_err() {
-            return;
+        if !changes && watcher.is_some() {
+            return None;
         }
-        match Watcher::start(self.terminal) {
-            Ok(started) => *watcher = Some(started),
-            // A machine so short of resources that no thread can start still has its say: the
-            // command goes out unwatched.
-            Err(_) => {
-                let _ = signals.thread_unblock();
+        let all: SigSet = ENDING.into_iter().chain(STOPPING).collect();
+        let mut mask = all.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok()?;
+        // A machine so short of resources that no thread can start still has its say: the command
+        // goes out unwatched.
+        let watched = match watcher.as_ref() {
+            Some(_) => true,
+            // The new thread starts with this thread's mask: no moment is left unwatched, and no
+            // stop gets in through it, ever.
+            None => match Watcher::start(self.terminal) {
+                Ok(started) => {
+                    mask.extend(&started.signals);
+                    *watcher = Some(started);
+                    true
+                }
+                Err(_) => false,
+            },
+        };
+        if !(changes && watched) {
+            let mut now = mask;
+            if changes {
+                now.extend(STOPPING);
             }
+            let _ = now.thread_set_mask();
         }
+        changes.then_some(mask)
     }
 }
 
@@ -129,7 +153,7 @@ impl Transport for Watch {
         if !changes && !process.terminal && process.watcher.borrow().is_none() {
             return self.inner.execute(command);
         }
-        process.prepare();
+        let after = process.prepare(changes);
         let watcher = process.watcher.borrow().clone();
         if let Some(watcher) = &watcher {
             watcher.state().at_device = Some(AtDevice {
@@ -145,6 +169,10 @@ impl Transport for Watch {
         let result = self.inner.execute(command);
         if let Some(watcher) = &watcher {
             watcher.state().end(|| succeeded(&result, length));
+        }
+        if let Some(mask) = after {
+            // A stop that came meanwhile takes effect here.
+            let _ = mask.thread_set_mask();
         }
         result
     }

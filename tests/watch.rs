@@ -1,4 +1,5 @@
-//! What watches over the commands of the program: what it says when a signal comes, what it keeps open.
+//! What watches over the commands of the program: what it says when a signal comes, what it keeps waiting, what it keeps
+//! open.
 //!
 //! Signals are for whole processes: most of the tests start this file's program once more, for the one test that plays
 //! the part of `sg_persist`, and send them to it.
@@ -21,7 +22,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use sg_persist::pr::prin;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
@@ -33,11 +34,14 @@ use watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
-const ALL: [Signal; 4] = [
+const ALL: [Signal; 7] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
     Signal::SIGTERM,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
 ];
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -171,6 +175,11 @@ fn play() {
             tell("sent\n");
             std::thread::sleep(Duration::from_millis(700));
         }
+        "reading on a terminal" => {
+            let mut device = open(&Watched::new(devices.clone(), true));
+            slow();
+            read(&mut *device);
+        }
         "reading on a terminal and change" => {
             let mut device = open(&Watched::new(devices.clone(), true));
             read(&mut *device);
@@ -211,9 +220,11 @@ fn play() {
                 threads() - before,
                 devices.most.get()
             ));
+            // Those that were blocked before are blocked, and no others than those that are watched.
             let mask = SigSet::thread_get_mask().unwrap();
             for signal in ALL {
-                assert!(mask.contains(signal), "{signal}");
+                let stops = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].contains(&signal);
+                assert_eq!(mask.contains(signal), !stops, "{signal}");
             }
         }
         other => panic!("{other}"),
@@ -246,11 +257,16 @@ impl Child {
             .env(SCENE, scene)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            // A process group whose leader has its parent elsewhere in the session can be stopped.
+            .process_group(0);
         let all: SigSet = ALL.into_iter().collect();
         // SAFETY: between fork and exec it changes the signal mask, and touches nothing else.
         unsafe { program.pre_exec(move || Ok(all.thread_block()?)) };
-        #[expect(clippy::zombie_processes, reason = "waitpid waits for it")]
+        #[expect(
+            clippy::zombie_processes,
+            reason = "waitpid waits for it, for stops, too"
+        )]
         let mut child = program.spawn().unwrap();
         Self {
             pid: Pid::from_raw(child.id().try_into().unwrap()),
@@ -282,7 +298,7 @@ impl Child {
     }
 
     fn wait(&self) -> WaitStatus {
-        waitpid(self.pid, None).unwrap()
+        waitpid(self.pid, Some(WaitPidFlag::WUNTRACED)).unwrap()
     }
 
     fn stderr(mut self) -> String {
@@ -362,6 +378,42 @@ fn what_was_refused_was_not_made() {
         Signal::SIGTERM,
         "sg_persist: SIGTERM while a command (Persistent reservation in) was at /dev/sda; there is no answer\n",
     );
+}
+
+#[test]
+fn a_change_is_not_stopped() {
+    for signal in [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU] {
+        for scene in [
+            "inquiry and change",
+            "reading on a terminal and change",
+            "two changes",
+        ] {
+            let mut child = Child::at_device(scene);
+            child.send(signal);
+            // The stop is not lost: it comes when the device has answered.
+            assert_eq!(child.wait(), WaitStatus::Stopped(child.pid, signal));
+            let began = std::time::Instant::now();
+            child.read_until("answered\n");
+            assert!(began.elapsed() < Duration::from_millis(300), "{scene}");
+            child.send(Signal::SIGCONT);
+            child.comes_to_its_end();
+        }
+    }
+}
+
+#[test]
+fn reading_is_stopped() {
+    let mut child = Child::at_device("reading on a terminal");
+    let began = std::time::Instant::now();
+    child.send(Signal::SIGTSTP);
+    assert_eq!(
+        child.wait(),
+        WaitStatus::Stopped(child.pid, Signal::SIGTSTP)
+    );
+    assert!(began.elapsed() < Duration::from_millis(500));
+    child.send(Signal::SIGCONT);
+    child.read_until("answered\n");
+    assert_eq!(child.wait(), WaitStatus::Exited(child.pid, 0));
 }
 
 #[test]

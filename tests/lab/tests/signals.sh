@@ -124,6 +124,47 @@ test_ended_while_the_change_is_read_back() {
     done
 }
 
+# The state of a process: R, S, D, T ...
+state_of() {
+    local stat
+    read -r stat <"/proc/$1/stat"
+    stat=${stat##*) }
+    printf '%s\n' "${stat%% *}"
+}
+
+is_stopped() {
+    [[ $(state_of "$1") = T ]]
+}
+
+# Ctrl-Z, and the job continued: the sg driver's wait would end, and the command be sent again.
+test_a_stopped_change_is_sent_once() {
+    local node signal pid count
+    set -m
+    for node in "$generic" "$disk" "$bsg"; do
+        for signal in TSTP TTIN TTOU; do
+            [[ $node = "$generic" || $signal = TSTP ]] || continue
+            # What cannot be kept away does no harm at the other nodes.
+            [[ $node = "$generic" ]] || signal=STOP
+            settle
+            answer_by '5f@1 wait 2000' '5f@2+ status 18'
+            : >"$commands"
+            sg_persist -n -o -I -S 1 "$node" </dev/null >/run/out 2>/run/err &
+            pid=$!
+            sleep 1
+            kill -"$signal" "$pid"
+            # It stops when the device has answered.
+            await is_stopped "$pid"
+            kill -CONT "$pid"
+            wait "$pid" && status=0 || status=$?
+            count=$(grep -c ^5f "$commands")
+            ((count == 1)) || fail "$node, SIG$signal: sent $count times, status $status"
+            ((status == 0)) || fail "$node, SIG$signal: status $status"
+            same 'standard error' '' /run/err || exit 1
+        done
+    done
+    set +m
+}
+
 # An overview keeps one device open at a time, on a terminal, too, and has one thread for all of them.
 test_more_devices_than_descriptors() {
     local devices=() number count
