@@ -110,7 +110,7 @@ impl Process {
             Some(_) => true,
             // The new thread starts with this thread's mask: no moment is left unwatched, and no
             // stop gets in through it, ever.
-            None => match Watcher::start(self.terminal) {
+            None => match Watcher::start(&mask, self.terminal) {
                 Ok(started) => {
                     mask.extend(&started.signals);
                     *watcher = Some(started);
@@ -217,16 +217,18 @@ struct State {
 /// The thread, and what it has to know.
 #[derive(Debug)]
 struct Watcher {
-    /// The signals that come to it.
+    /// The signals that come to it: those of [`ENDING`] that were not blocked before.
     signals: SigSet,
     state: Mutex<State>,
 }
 
 impl Watcher {
-    /// Starts the thread. From then on the signals come to it.
-    fn start(terminal: bool) -> io::Result<Arc<Self>> {
+    /// Starts the thread. From then on the signals come to it, but for those that were in `blocked`
+    /// before: whoever started this program wants them to wait.
+    fn start(blocked: &SigSet, terminal: bool) -> io::Result<Arc<Self>> {
+        let ending = ENDING.into_iter();
         let watcher = Arc::new(Self {
-            signals: ENDING.into_iter().collect(),
+            signals: ending.filter(|&one| !blocked.contains(one)).collect(),
             state: Mutex::default(),
         });
         let for_thread = Arc::clone(&watcher);

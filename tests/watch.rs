@@ -141,15 +141,21 @@ fn play() {
     let Ok(scene) = env::var(SCENE) else {
         return;
     };
-    // The test's own threads keep them blocked: this one stands for the program.
-    ALL.into_iter()
-        .collect::<SigSet>()
-        .thread_unblock()
-        .unwrap();
+    let (scene, blocked) = match scene.strip_suffix(", blocked") {
+        Some(scene) => (scene, true),
+        None => (&scene[..], false),
+    };
+    if !blocked {
+        // The test's own threads keep them blocked: this one stands for the program.
+        ALL.into_iter()
+            .collect::<SigSet>()
+            .thread_unblock()
+            .unwrap();
+    }
     let devices = Devices::default();
     let slow = || devices.time.set(Duration::from_millis(700));
     let quick = || devices.time.set(Duration::ZERO);
-    match &scene[..] {
+    match scene {
         "inquiry and change" | "inquiry and change on a terminal" => {
             let watched = Watched::new(devices.clone(), scene.ends_with("terminal"));
             let mut device = open(&watched);
@@ -414,6 +420,20 @@ fn reading_is_stopped() {
     child.send(Signal::SIGCONT);
     child.read_until("answered\n");
     assert_eq!(child.wait(), WaitStatus::Exited(child.pid, 0));
+}
+
+#[test]
+fn what_the_parent_has_blocked_stays_blocked() {
+    for scene in [
+        "inquiry and change, blocked",
+        "inquiry and change on a terminal, blocked",
+    ] {
+        let child = Child::at_device(scene);
+        for signal in ALL {
+            child.send(signal);
+        }
+        child.comes_to_its_end();
+    }
 }
 
 #[test]

@@ -165,6 +165,20 @@ test_a_stopped_change_is_sent_once() {
     set +m
 }
 
+# A signal that the parent has blocked ends nothing, as it ends nothing in the original.
+test_blocked_signals() {
+    local pid
+    answer_by '5f wait 2000'
+    env --block-signal=TERM --block-signal=INT sg_persist -n -o -C -K 1 "$disk" >/run/out 2>/run/err &
+    pid=$!
+    sleep 1
+    kill -TERM "$pid"
+    wait "$pid" && status=0 || status=$?
+    ((status == 0)) || fail "status $status"
+    same 'standard output' '' /run/out || exit 1
+    same 'standard error' '' /run/err || exit 1
+}
+
 # An overview keeps one device open at a time, on a terminal, too, and has one thread for all of them.
 test_more_devices_than_descriptors() {
     local devices=() number count
