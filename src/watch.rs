@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 use nix::unistd::write;
+use sg_persist::render::visible;
 use sg_persist::transport::{Access, Closed, Command, Completion, Data, Node, Open, Transport};
 
 use crate::thread;
@@ -287,19 +288,22 @@ fn say(text: &str) {
     }
 }
 
-/// A device's name.
+/// A device's name without what could take a terminal over.
 fn shown(device: &Path) -> String {
-    device.display().to_string()
+    visible(&device.to_string_lossy()).replace('\n', ".")
 }
 
 impl AtDevice {
-    /// The line that a person sees after so long.
+    /// The line that a person sees after so long. It says how long it has been, and not how long it
+    /// will be: a command is not always over when its time is, for the kernel aborts it then, and
+    /// resets what does not let itself be aborted.
     fn progress(&self, waited: Duration) -> String {
-        let left = self.timeout.saturating_sub(waited).as_secs();
         format!(
-            "{CLEAR}sg_persist: {} is waiting for {}, at most {left} s more",
+            "{CLEAR}sg_persist: waiting {} s for {} ({}, timeout {} s)",
+            waited.as_secs(),
+            shown(&self.device),
             self.name,
-            shown(&self.device)
+            self.timeout.as_secs()
         )
     }
 }
@@ -338,5 +342,52 @@ impl State {
             command.name,
             shown(&command.device),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_device(device: &str) -> AtDevice {
+        AtDevice {
+            name: "Persistent reservation in",
+            device: Path::new(device).into(),
+            changes: false,
+            since: None,
+            timeout: Duration::from_secs(20),
+            shown: true,
+        }
+    }
+
+    #[test]
+    fn the_line_counts_on_past_the_timeout() {
+        let line = |seconds| at_device("/dev/sda").progress(Duration::from_millis(seconds));
+        assert_eq!(
+            line(1999),
+            "\r\x1b[Ksg_persist: waiting 1 s for /dev/sda (Persistent reservation in, timeout 20 s)"
+        );
+        assert_eq!(
+            line(25_000),
+            "\r\x1b[Ksg_persist: waiting 25 s for /dev/sda (Persistent reservation in, timeout 20 s)"
+        );
+    }
+
+    #[test]
+    fn a_device_s_name_takes_no_terminal_over() {
+        let hostile = "/dev/\x1b]0;x\x07\n\u{9b}2J\u{e4}";
+        assert_eq!(
+            at_device(hostile).progress(Duration::from_secs(2)),
+            "\r\x1b[Ksg_persist: waiting 2 s for /dev/.]0;x...2J\u{e4} (Persistent reservation in, timeout 20 s)"
+        );
+        let state = State {
+            at_device: Some(at_device(hostile)),
+            changed: None,
+        };
+        assert_eq!(
+            state.last_words(Signal::SIGINT),
+            "\r\x1b[Ksg_persist: SIGINT while a command (Persistent reservation in) was at \
+             /dev/.]0;x...2J\u{e4}; there is no answer\n"
+        );
     }
 }

@@ -35,8 +35,9 @@ on_terminal() {
 test_a_long_wait_shows_on_a_terminal() {
     local answer=$'  PR generation=0x7, there are NO registered reservation keys\r'
     on_terminal vt100 2500
-    local shown=$'\r\e[Ksg_persist: Persistent reservation in is waiting for '$generic
-    [[ $(head -n 1 /run/out) = "$shown, at most 1"?" s more"*$'\r\e[K'"$answer" ]] || fail "$(cat -v /run/out)"
+    local shown=$'\r\e[Ksg_persist: waiting ? s for '"$generic (Persistent reservation in, timeout 20 s)"
+    # shellcheck disable=SC2053
+    [[ $(head -n 1 /run/out) = $shown*$'\r\e[K'"$answer" ]] || fail "$(cat -v /run/out)"
     for terminal in '' dumb; do
         on_terminal "$terminal" 1500
         same "TERM=$terminal" "$answer" /run/out || exit 1
