@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 use nix::unistd::write;
 use sg_persist::render::visible;
-use sg_persist::transport::{Access, Closed, Command, Completion, Data, Node, Open, Transport};
+use sg_persist::transport::{
+    Access, Closed, Command, Completion, Data, Node, NodeKind, Open, Transport,
+};
 
 use crate::thread;
 
@@ -32,7 +34,8 @@ const ENDING: [Signal; 4] = [
 /// The sg driver waits for a command in such a way that a stop of the process, in any of its
 /// threads, ends the wait, and the command is sent once more when the process continues. A change
 /// must not be, so these signals wait until it has ended. Nothing can be done about SIGSTOP, the
-/// cgroup freezer, suspending the machine and debuggers.
+/// cgroup freezer, suspending the machine and debuggers; the first of them shows afterwards by the
+/// SIGCONT that waits, too.
 const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
 /// How long a command may take before a person is told, and how often from then on.
@@ -96,14 +99,16 @@ impl<O: Open> Open for Watched<O> {
 }
 
 impl Process {
-    /// Sees to it that a command is watched. For a change, signals that stop the process wait from
-    /// now on; the mask that lets them through again comes back.
+    /// Sees to it that a command is watched. For a change, signals that stop the process, and the
+    /// one that has it continue, wait from now on; the mask that lets them through again comes
+    /// back.
     fn prepare(&self, changes: bool) -> Option<SigSet> {
         let mut watcher = self.watcher.borrow_mut();
         if !changes && watcher.is_some() {
             return None;
         }
-        let all: SigSet = ENDING.into_iter().chain(STOPPING).collect();
+        let mut all: SigSet = ENDING.into_iter().chain(STOPPING).collect();
+        all.add(Signal::SIGCONT);
         let mut mask = all.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok()?;
         // A machine so short of resources that no thread can start still has its say: the command
         // goes out unwatched.
@@ -124,6 +129,7 @@ impl Process {
             let mut now = mask;
             if changes {
                 now.extend(STOPPING);
+                now.add(Signal::SIGCONT);
             }
             let _ = now.thread_set_mask();
         }
@@ -166,12 +172,20 @@ impl Transport for Watch {
                 shown: false,
             });
         }
-        let length = command.data.len();
+        let (name, length) = (command.cdb.name(), command.data.len());
         let result = self.inner.execute(command);
+        let succeeded = succeeded(&result, length);
         if let Some(watcher) = &watcher {
-            watcher.state().end(|| succeeded(&result, length));
+            watcher.state().end(succeeded);
         }
         if let Some(mask) = after {
+            if !succeeded && self.node().kind == NodeKind::Sg && was_continued() {
+                say(&format!(
+                    "sg_persist: the program was stopped while a command ({name}) was at {}, and \
+                     the kernel may have sent it twice: read the keys and the reservation to see\n",
+                    shown(&self.device)
+                ));
+            }
             // A stop that came meanwhile takes effect here.
             let _ = mask.thread_set_mask();
         }
@@ -192,6 +206,12 @@ fn succeeded(result: &io::Result<Completion>, length: usize) -> bool {
     result.as_ref().is_ok_and(|completion| {
         completion.check().is_ok() && completion.transferred(length).is_ok()
     })
+}
+
+/// Whether SIGCONT came since it has to wait.
+fn was_continued() -> bool {
+    let signals = SigSet::from_iter([Signal::SIGCONT]);
+    thread::wait(&signals, Some(Duration::ZERO)).is_some()
 }
 
 /// The command at the device.
@@ -310,14 +330,14 @@ impl AtDevice {
 
 impl State {
     /// The command at the device has ended.
-    fn end(&mut self, succeeded: impl FnOnce() -> bool) {
+    fn end(&mut self, succeeded: bool) {
         let Some(command) = self.at_device.take() else {
             return;
         };
         if command.shown {
             say(CLEAR);
         }
-        if command.changes && succeeded() {
+        if command.changes && succeeded {
             self.changed = Some(command.device);
         }
     }

@@ -28,13 +28,14 @@ use sg_persist::pr::prin;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
 use sg_persist::scsi::inquiry;
 use sg_persist::scsi::status::ScsiStatus;
-use sg_persist::transport::{Access, Command, Completion, Data, Node, Open, Transport};
+use sg_persist::transport::{Access, Command, Completion, Data, Node, NodeKind, Open, Transport};
 
 use watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
-const ALL: [Signal; 7] = [
+const ALL: [Signal; 8] = [
+    Signal::SIGCONT,
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -51,6 +52,7 @@ struct Devices {
     /// How long each command takes.
     time: Rc<Cell<Duration>>,
     status: Rc<Cell<ScsiStatus>>,
+    kind: Rc<Cell<NodeKind>>,
     /// How many are open now, and how many have been at most.
     open: Rc<Cell<usize>>,
     most: Rc<Cell<usize>>,
@@ -87,7 +89,10 @@ impl Transport for Device {
     }
 
     fn node(&self) -> Node {
-        Node::default()
+        Node {
+            kind: self.0.kind.get(),
+            bsg_major: None,
+        }
     }
 }
 
@@ -181,6 +186,15 @@ fn play() {
             tell("sent\n");
             std::thread::sleep(Duration::from_millis(700));
         }
+        "refused change" | "refused change at an sg node" => {
+            devices.status.set(ScsiStatus::RESERVATION_CONFLICT);
+            if scene.ends_with("sg node") {
+                devices.kind.set(NodeKind::Sg);
+            }
+            let mut device = open(&Watched::new(devices.clone(), false));
+            slow();
+            change(&mut *device);
+        }
         "reading on a terminal" => {
             let mut device = open(&Watched::new(devices.clone(), true));
             slow();
@@ -229,8 +243,14 @@ fn play() {
             // Those that were blocked before are blocked, and no others than those that are watched.
             let mask = SigSet::thread_get_mask().unwrap();
             for signal in ALL {
-                let stops = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].contains(&signal);
-                assert_eq!(mask.contains(signal), !stops, "{signal}");
+                let waits = [
+                    Signal::SIGHUP,
+                    Signal::SIGINT,
+                    Signal::SIGQUIT,
+                    Signal::SIGTERM,
+                ]
+                .contains(&signal);
+                assert_eq!(mask.contains(signal), waits, "{signal}");
             }
         }
         other => panic!("{other}"),
@@ -404,6 +424,34 @@ fn a_change_is_not_stopped() {
             child.send(Signal::SIGCONT);
             child.comes_to_its_end();
         }
+    }
+}
+
+#[test]
+fn a_change_that_the_kernel_may_have_sent_twice() {
+    for (scene, stopped, message) in [
+        (
+            "refused change at an sg node",
+            true,
+            "sg_persist: the program was stopped while a command (Persistent reservation out) was at /dev/sda, and the \
+             kernel may have sent it twice: read the keys and the reservation to see\n",
+        ),
+        ("refused change at an sg node", false, ""),
+        ("refused change", true, ""),
+        ("inquiry and change", true, ""),
+    ] {
+        let mut child = Child::at_device(scene);
+        if stopped {
+            child.send(Signal::SIGSTOP);
+            assert_eq!(
+                child.wait(),
+                WaitStatus::Stopped(child.pid, Signal::SIGSTOP)
+            );
+            child.send(Signal::SIGCONT);
+        }
+        child.read_until("over\n");
+        assert_eq!(child.wait(), WaitStatus::Exited(child.pid, 0));
+        assert_eq!(child.stderr(), message, "{scene}");
     }
 }
 

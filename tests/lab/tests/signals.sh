@@ -166,6 +166,28 @@ test_a_stopped_change_is_sent_once() {
     set +m
 }
 
+# What cannot be kept away from an sg node is at least told.
+test_a_change_that_was_sent_twice() {
+    local pid
+    set -m
+    settle
+    answer_by '5f@1 wait 2000' '5f@2+ status 18'
+    : >"$commands"
+    sg_persist -n -o -G -S 1 "$generic" </dev/null >/run/out 2>/run/err &
+    pid=$!
+    sleep 1
+    kill -STOP "$pid"
+    await is_stopped "$pid"
+    kill -CONT "$pid"
+    wait "$pid" && status=0 || status=$?
+    set +m
+    ((status == 24)) || fail "status $status"
+    (($(grep -c ^5f "$commands") == 2)) || fail "this kernel sends it once: the manual says otherwise"
+    same 'standard error' "sg_persist: the program was stopped while a command ($out) was at $generic, and the kernel may have sent it twice: read the keys and the reservation to see
+PR out (Register): Reservation conflict
+sg_persist failed: Reservation conflict" /run/err || exit 1
+}
+
 # A signal that the parent has blocked ends nothing, as it ends nothing in the original.
 test_blocked_signals() {
     local pid
