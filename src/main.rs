@@ -15,13 +15,14 @@ use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 use sg_persist::transport::own_ports::{self, DeviceNumber};
 use sg_persist::transport::sgio::Kernel;
-use sg_persist::transport::watch::Watched;
 
 mod memory;
 mod start;
 mod thread;
+mod watch;
 
 use start::Stream;
+use watch::Watched;
 
 #[global_allocator]
 static MEMORY: memory::OneBlock = memory::OneBlock;
@@ -74,7 +75,7 @@ fn run_here(
         output: &mut FileSystem,
         own_ports: &own_ports,
         clock: &SystemClock::default(),
-        devices: &Watched::new(Kernel, shows_progress, thread::THREAD),
+        devices: &Watched::new(Kernel, shows_progress),
         stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut { stderr },

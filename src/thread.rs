@@ -4,7 +4,7 @@
 //! joining it and a word on stack overflow would need: more work than a command to a disk is.
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -12,10 +12,6 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::time::TimeSpec;
-use sg_persist::transport::watch::Thread;
-
-/// What this file has for watching over commands.
-pub(crate) const THREAD: Thread = Thread { start, wait };
 
 /// What a thread does.
 type Task = Box<dyn FnOnce() + Send>;
@@ -32,11 +28,12 @@ struct Stack {
     _bytes: [MaybeUninit<u8>; STACK],
 }
 
-/// Starts a thread for `task`, with this thread's signal mask.
+/// Starts a thread for `task`, with this thread's signal mask. It ends with the process; the task must
+/// not do much more than to put a line together, for the stack is small.
 ///
 /// # Errors
 /// What the C library says where there can be none; `task` is not run then.
-fn start(task: Task) -> io::Result<()> {
+pub(crate) fn start(task: Task) -> io::Result<()> {
     let check = |code| match code {
         0 => Ok(()),
         _ => Err(io::Error::from_raw_os_error(code)),
@@ -66,8 +63,9 @@ extern "C" fn run(task: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// Waits for one of `signals`, which every thread has blocked, at most for `patience`, and takes it.
-fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signal> {
+/// Waits for one of `signals`, which every thread has blocked, and takes it. `None` where none came in
+/// this time, if there is one.
+pub(crate) fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signal> {
     let patience = patience.map(TimeSpec::from_duration);
     let patience = patience.as_ref().map_or(ptr::null(), |patience| {
         ptr::from_ref(AsRef::<libc::timespec>::as_ref(patience))
@@ -75,4 +73,14 @@ fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signal> {
     // SAFETY: it reads the set and the time, if there is one, and writes nothing.
     let number = unsafe { libc::sigtimedwait(signals.as_ref(), ptr::null_mut(), patience) };
     Signal::try_from(number).ok()
+}
+
+/// Whether the process was told to ignore `signal` when it was started (nohup).
+pub(crate) fn is_ignored(signal: Signal) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: it changes nothing where there is no new action, and writes the one that there is.
+    let result = unsafe { libc::sigaction(signal as c_int, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: it was written to; if not, zeros are an action, too.
+    let action = unsafe { action.assume_init() };
+    result == 0 && action.sa_sigaction == libc::SIG_IGN
 }

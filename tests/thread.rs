@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, raise};
 
-use thread::THREAD;
-
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -18,7 +16,7 @@ fn threads_do_what_they_are_given() {
     let (done, results) = mpsc::channel();
     for number in 0..20 {
         let done = done.clone();
-        (THREAD.start)(Box::new(move || {
+        thread::start(Box::new(move || {
             // What the program's thread does: a line is put together.
             let mut line = String::new();
             write!(line, "{number}: {:?}", std::time::Instant::now()).expect("room");
@@ -38,7 +36,7 @@ fn a_thread_has_the_signal_mask_of_the_one_that_started_it() {
     let signals: SigSet = [Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect();
     signals.thread_block().expect("a mask");
     let (done, results) = mpsc::channel();
-    (THREAD.start)(Box::new(move || {
+    thread::start(Box::new(move || {
         let mask = SigSet::thread_get_mask().expect("a mask");
         done.send((mask.contains(Signal::SIGHUP), mask.contains(Signal::SIGINT)))
             .expect("somebody listens");
@@ -58,7 +56,7 @@ fn a_thread_has_room() {
         }
     }
     let (done, results) = mpsc::channel();
-    (THREAD.start)(Box::new(move || {
+    thread::start(Box::new(move || {
         done.send(deep(24)).expect("somebody listens");
     }))
     .expect("a thread");
@@ -71,12 +69,12 @@ fn waiting_takes_signals_one_by_one() {
     signals.thread_block().expect("a mask");
     raise(Signal::SIGUSR2).expect("a signal");
     raise(Signal::SIGTERM).expect("a signal");
-    let mut taken = [None, Some(PATIENCE)].map(|patience| (THREAD.wait)(&signals, patience));
+    let mut taken = [None, Some(PATIENCE)].map(|patience| thread::wait(&signals, patience));
     taken.sort_unstable();
     let mut sent = [Some(Signal::SIGTERM), Some(Signal::SIGUSR2)];
     sent.sort_unstable();
     assert_eq!(taken, sent);
-    assert_eq!((THREAD.wait)(&signals, Some(Duration::ZERO)), None);
+    assert_eq!(thread::wait(&signals, Some(Duration::ZERO)), None);
 }
 
 #[test]
@@ -85,6 +83,14 @@ fn waiting_is_over_when_no_signal_comes() {
     signals.thread_block().expect("a mask");
     let patience = Duration::from_millis(1100);
     let started = std::time::Instant::now();
-    assert_eq!((THREAD.wait)(&signals, Some(patience)), None);
+    assert_eq!(thread::wait(&signals, Some(patience)), None);
     assert!(started.elapsed() >= patience, "{:?}", started.elapsed());
+}
+
+#[test]
+fn ignored_signals_are_known() {
+    assert!(!thread::is_ignored(Signal::SIGUSR2));
+    assert!(!thread::is_ignored(Signal::SIGCONT));
+    // The standard library has it ignored.
+    assert!(thread::is_ignored(Signal::SIGPIPE));
 }

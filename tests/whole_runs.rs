@@ -3379,7 +3379,10 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
             .sends(READ_KEYS, good(TWO_KEYS))
             .run();
         ran.is(0, TWO_KEYS_TEXT, "");
-        assert_eq!(ran.trace.iter().filter(|&step| step == "close").count(), 2);
+        assert_eq!(
+            ran.trace,
+            ["open ro", READ_KEYS, "close", "open rw", READ_KEYS, "close"]
+        );
         let ran = sg_persist("-k -yy /dev/sda")
             .opens(RW)
             .inquires()

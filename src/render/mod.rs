@@ -33,6 +33,17 @@ impl DeviceText {
     }
 }
 
+/// `text` without control characters but newlines, for a terminal.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c,
+        _ if c.is_control() => '.',
+        _ => c,
+    };
+    text.chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,17 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 
-use crate::render::DeviceText;
-
-/// `text` without control characters but newlines.
-pub(super) fn visible(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' => c,
-        _ if c.is_control() => '.',
-        _ => c,
-    };
-    text.chars().map(shown).collect()
-}
+use crate::render::{DeviceText, visible};
 
 /// Standard output and standard error.
 ///

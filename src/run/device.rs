@@ -193,6 +193,7 @@ impl<'a, 'c> Channel<'a, 'c> {
         if !(refused && may_reopen) {
             return Ok(result);
         }
+        self.transport.close();
         *self = Self::open(self.session, self.name, Access::ReadWrite, false)?;
         Ok(self.send(cdb, data))
     }

@@ -1,11 +1,12 @@
 //! What is said of what ended a run.
 
-use super::console::{Console, visible};
+use super::console::Console;
 use crate::cli::usage;
 use crate::error::{Error, Family};
 use crate::exit::ExitStatus;
 use crate::pr::prin::DEFAULT_ALLOCATION_LENGTH;
 use crate::pr::prin::Malformed;
+use crate::render::visible;
 
 /// Where it is said that INQUIRY failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! [`Transport`] is the one place where programs and tests differ: [`sgio`] is the kernel's way to
 //! SCSI devices, [`nvme`] that to NVMe namespaces, where [`translation`] speaks for the device
-//! server; [`trace`] prints what passes through it, [`watch`] looks after what is under way.
+//! server; [`trace`] prints what passes through it.
 
 use std::io;
 use std::path::Path;
@@ -23,7 +23,6 @@ pub mod own_ports;
 pub mod sgio;
 pub mod trace;
 pub mod translation;
-pub mod watch;
 
 /// How a device is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -375,6 +374,20 @@ pub trait Transport {
     }
 }
 
+/// What is left of a device that has been closed: it takes no command.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed;
+
+impl Transport for Closed {
+    fn execute(&mut self, _: Command<'_>) -> io::Result<Completion> {
+        Err(io::Error::from_raw_os_error(libc::EBADF))
+    }
+
+    fn node(&self) -> Node {
+        Node::default()
+    }
+}
+
 /// A way to open devices.
 pub trait Open {
     /// Opens `device`.
@@ -486,6 +499,19 @@ mod tests {
             panic!("{contradiction:?}");
         };
         assert_eq!(reason, "why");
+    }
+
+    #[test]
+    fn what_is_closed_takes_no_command() {
+        let error = Closed
+            .execute(Command {
+                cdb: crate::scsi::inquiry::cdb(),
+                data: Data::In(&mut [0; 36]),
+                timeout: Duration::from_secs(60),
+            })
+            .unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        assert_eq!(Closed.node().kind, NodeKind::Other);
     }
 
     #[test]

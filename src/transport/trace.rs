@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 
-use super::{Command, Completion, Data, Node, NodeKind, Transport, os_error_text};
+use super::{Closed, Command, Completion, Data, Node, NodeKind, Transport, os_error_text};
 use crate::scsi::hex_rows;
 
 /// Prints each command on its way to `inner`, and how the kernel took it.
@@ -39,6 +39,11 @@ impl<'a> Tracer<'a> {
             print,
             introduced,
         }
+    }
+
+    /// Closes the device: some, such as tapes, can be opened by one at a time.
+    pub fn close(&mut self) {
+        self.inner = Box::new(Closed);
     }
 
     fn before(&mut self, command: &Command<'_>) {

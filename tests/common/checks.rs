@@ -5,7 +5,7 @@
 //! words as possible.
 #![allow(dead_code, reason = "no program needs all of it")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -254,13 +254,22 @@ struct Device {
     answers: Vec<Answer>,
     opens: Vec<i32>,
     opened: RefCell<usize>,
+    /// Whether a descriptor is open.
+    is_open: Rc<Cell<bool>>,
     log: Log,
 }
 
 struct Descriptor {
     answers: Vec<Answer>,
     number: usize,
+    is_open: Rc<Cell<bool>>,
     log: Log,
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.is_open.set(false);
+    }
 }
 
 impl Open for Device {
@@ -271,9 +280,11 @@ impl Open for Device {
         if error != 0 {
             return Err(io::Error::from_raw_os_error(error));
         }
+        assert!(!self.is_open.replace(true), "two descriptors at once");
         Ok(Box::new(Descriptor {
             answers: self.answers.clone(),
             number: *opened,
+            is_open: Rc::clone(&self.is_open),
             log: Rc::clone(&self.log),
         }))
     }
@@ -362,6 +373,7 @@ pub(crate) fn play(scene: &Scene) -> u8 {
         answers: scene.answers.clone(),
         opens: scene.opens.clone(),
         opened: RefCell::default(),
+        is_open: Rc::default(),
         log: Rc::clone(&log),
     };
     let name = OsString::from("sg_persist");

@@ -190,6 +190,8 @@ struct Stage {
     /// Since the run began.
     now: Duration,
     pauses: Vec<u128>,
+    /// Whether a device is open. A tape, for one, lets itself be opened once at a time.
+    is_open: bool,
     node: Node,
     sg_driver_version: Option<[u32; 3]>,
     timeout: Option<Duration>,
@@ -525,6 +527,7 @@ impl Open for Devices {
             RW => "open rw",
         };
         stage.trace.push(words.to_owned());
+        assert!(!stage.is_open, "two descriptors at once: {:?}", stage.trace);
         match stage.script.pop_front() {
             Some(Step::Open {
                 device: expected_device,
@@ -537,6 +540,7 @@ impl Open for Devices {
             }
             other => panic!("{} {words}, but {other:#?} was to come", device.display()),
         }
+        stage.is_open = true;
         Ok(Box::new(Replay(Rc::clone(&self.0))))
     }
 }
@@ -549,6 +553,7 @@ impl Drop for Replay {
         // A panic may be on its way through a borrow.
         if let Ok(mut stage) = self.0.try_borrow_mut() {
             stage.trace.push("close".to_owned());
+            stage.is_open = false;
         }
     }
 }
