@@ -1035,6 +1035,39 @@ The kernel keeps this NVMe command for those with CAP_SYS_ADMIN or, since Linux 
         );
     }
 
+    /// What was sent is shown however it ended, and so is what was sent before it.
+    #[test]
+    fn v_shows_the_commands_that_the_kernel_did_not_take() {
+        let identify = "      NVMe Admin command Identify Controller: opcode=0x06 nsid=0 cdw10=0x1 \
+                        cdw11=0x0: 0x0000 Successful completion\n";
+        for (errno, text) in [
+            (libc::EACCES, "Permission denied (errno=13)"),
+            (libc::EINTR, "Interrupted system call (errno=4)"),
+            (libc::EIO, "Input/output error (errno=5)"),
+        ] {
+            let release = format!(
+                "      NVMe I/O command Reservation Release: opcode=0x15 nsid=3 cdw10=0x1 cdw11=0x0 \
+                 data=0a00000000000000: {text}\n"
+            );
+            let told = identify.to_owned() + &release;
+            for verbosity in ["-v", "-vv", "-vvvvvv"] {
+                let ran = Scripted::new()
+                    .able()
+                    .step((Queue::Io, 0x15, 3, 1, 0), "0a00000000000000", Err(errno))
+                    .runs(&format!("-o -C -K a {verbosity}"));
+                assert_ne!(ran.status, 0);
+                assert!(ran.stderr.contains(&told), "{told}{}", ran.stderr);
+            }
+        }
+        // The next command's are its own.
+        let ran = Scripted::new()
+            .step((Queue::Admin, 6, 0, 1, 0), "", Err(libc::EACCES))
+            .step((Queue::Admin, 6, 0, 1, 0), "", Err(libc::EACCES))
+            .runs("-k -v");
+        let lines = ran.stderr.matches("Identify Controller").count();
+        assert_eq!((ran.status, lines), (63, 2), "{ran:?}");
+    }
+
     #[test]
     fn a_json_document_tells_the_status() {
         let ran = Scripted::new()

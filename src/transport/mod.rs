@@ -338,6 +338,12 @@ pub trait Transport {
     /// The node that leads there.
     fn node(&self) -> Node;
 
+    /// What was sent for a command that [`Transport::execute`] ended with an error, as in
+    /// [`Translation::sent`]; empty where a command is sent as it is.
+    fn sent(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The version of the sg driver, major, minor and patch level; `None` for other nodes.
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
         None

@@ -17,7 +17,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::nvme::Passthrough;
-use super::{Command, Completion, Data, HostStatus, Node, NodeKind, Translation, Transport};
+use super::{
+    Command, Completion, Data, HostStatus, Node, NodeKind, Translation, Transport, os_error_text,
+};
 use crate::nvme;
 use crate::nvme::identify::{
     IDENTIFY_LENGTH, IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure,
@@ -108,8 +110,12 @@ impl<P: Passthrough> Transport for Translator<P> {
         let answer = self.answer(&command.cdb, &command.data);
         let mut completion = completion(answer, command.data)?;
         completion.duration = started.elapsed();
-        completion.translation.sent = std::mem::take(&mut self.sent);
+        completion.translation.sent = self.sent();
         Ok(completion)
+    }
+
+    fn sent(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sent)
     }
 
     fn node(&self) -> Node {
@@ -586,6 +592,14 @@ impl<P: Passthrough> Translator<P> {
             _ => command.to_string(),
         };
         let result = self.passthrough.send(command, data, self.timeout);
+        let end = match &result {
+            Ok(status) => format!("{:#06x} {}", status.0, status.name()),
+            Err(error) => match error.raw_os_error() {
+                Some(number) => format!("{} (errno={number})", os_error_text(error)),
+                None => os_error_text(error),
+            },
+        };
+        self.sent.push(format!("{shown}: {end}"));
         let status = result.map_err(|error| match error.raw_os_error() {
             Some(libc::EINTR) => End::Lost(format!(
                 "the kernel gave {} up: it took too long, or the controller was reset",
@@ -593,8 +607,6 @@ impl<P: Passthrough> Translator<P> {
             )),
             _ => End::Os(error),
         })?;
-        self.sent
-            .push(format!("{shown}: {:#06x} {}", status.0, status.name()));
         match status.meaning() {
             Meaning::Good => Ok(()),
             _ => Err(End::Nvme(command.name(), status)),
