@@ -19,7 +19,7 @@ use sg_persist::cli::transport_ids::Input;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::nvme::{self, Direction, Queue};
 use sg_persist::run::{World, run};
-use sg_persist::transport::nvme::Passthrough;
+use sg_persist::transport::nvme::{NoPath, Passthrough};
 use sg_persist::transport::translation::Translator;
 use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
 
@@ -1017,6 +1017,46 @@ PR out (Clear): Transport error
 sg_persist failed: Transport error
 ",
         );
+    }
+
+    #[test]
+    fn a_multipath_node_without_a_path_is_a_transport_error() {
+        clear_that_the_kernel_ends_with(libc::EAGAIN).is(
+            35,
+            "",
+            "Persistent reservation out: transport: Host_status=0x01 [DID_NO_CONNECT]
+
+Persistent reservation out: no path to the namespace is usable now, so Reservation Release was not \
+             sent
+PR out (Clear): Transport error
+sg_persist failed: Transport error
+",
+        );
+        /// A node that had none when it was opened.
+        struct Gone;
+
+        impl Open for Gone {
+            fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
+                let kind = NodeKind::NvmeBlock {
+                    namespace: NodeKind::UNKNOWN_NAMESPACE,
+                };
+                let node = Node {
+                    kind,
+                    bsg_major: None,
+                };
+                Ok(Box::new(Translator::new(NoPath, node, device)))
+            }
+        }
+
+        for line in ["-k", "-r", "-s", "-c", "--has-key=1", "-o -G -S a"] {
+            let ran = sg_persist(&Gone, &format!("-n {line} /dev/nvme0n1"));
+            assert_eq!((ran.status, &ran.stdout[..]), (35, ""), "{ran:?}");
+            assert!(
+                ran.stderr
+                    .contains("no path to the namespace is usable now"),
+                "{ran:?}"
+            );
+        }
     }
 
     #[test]

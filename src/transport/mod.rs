@@ -292,12 +292,13 @@ pub enum NodeKind {
     NvmeController,
     /// `/dev/nvmeXnY`, or a partition on it.
     NvmeBlock {
-        /// The namespace's number in its subsystem.
+        /// The namespace's number in its subsystem; [`NodeKind::UNKNOWN_NAMESPACE`] where no path
+        /// to it was usable when the node was opened.
         namespace: u32,
     },
     /// `/dev/ngXnY`.
     NvmeGeneric {
-        /// The namespace's number in its subsystem.
+        /// Likewise.
         namespace: u32,
     },
     /// Another character device.
@@ -308,6 +309,9 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
+    /// The number that no namespace has (NVM Express Base, NSID).
+    pub const UNKNOWN_NAMESPACE: u32 = 0;
+
     /// Whether it takes NVMe commands.
     #[must_use]
     pub const fn is_nvme(self) -> bool {

@@ -48,6 +48,8 @@ const MORE_TRIES: usize = 4;
 /// How often a registration is tried, first as a new one and then in the place of one that is
 /// there: somebody else may end it in between.
 const REGISTER_ATTEMPTS: usize = 3;
+/// The host status for a command that was not sent, since nothing leads to the namespace.
+const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
 /// The host status for a command of which nobody knows what became of it.
 const DID_TRANSPORT_DISRUPTED: HostStatus = HostStatus(0x0e);
 
@@ -77,6 +79,8 @@ enum End {
     Os(io::Error),
     /// An NVMe command ended so.
     Nvme(&'static str, NvmeStatus),
+    /// No path leads to the namespace, so an NVMe command was not sent.
+    NoPath(String),
     /// Nobody knows what became of it.
     Lost(String),
     /// Status RESERVATION CONFLICT.
@@ -150,6 +154,10 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
                 malformed: true,
                 ..Translation::default()
             };
+        }
+        Some(End::NoPath(reason)) => {
+            translation.reason = Some(reason);
+            completion.host_status = DID_NO_CONNECT;
         }
         Some(End::Lost(reason)) => {
             translation.reason = Some(reason);
@@ -603,6 +611,10 @@ impl<P: Passthrough> Translator<P> {
         let status = result.map_err(|error| match error.raw_os_error() {
             Some(libc::EINTR) => End::Lost(format!(
                 "the kernel gave {} up: it took too long, or the controller was reset",
+                command.name()
+            )),
+            Some(libc::EAGAIN) => End::NoPath(format!(
+                "no path to the namespace is usable now, so {} was not sent",
                 command.name()
             )),
             _ => End::Os(error),
