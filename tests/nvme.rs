@@ -415,8 +415,8 @@ mod reading {
         let ran = Scripted::new()
             .able()
             .reports_long(&fewer)
-            .reports(1, 64 + 199 * 64, 0, &whole)
             .reports(1, 64 + 200 * 64, 0, &whole)
+            .reports(1, 2 * (64 + 200 * 64), 0, &whole)
             .runs("-k");
         assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
         assert_eq!(ran.stdout.lines().count(), 201);
@@ -427,16 +427,16 @@ mod reading {
     fn a_report_that_keeps_growing_is_no_answer() {
         let mut scripted = Scripted::new().able();
         let mut room = 4096;
-        for count in [100, 101, 102, 103, 104] {
+        for count in [100, 102, 104, 106, 108] {
             let registrants: Vec<_> = (1..=count).map(|key| (key, 0, u64::from(key))).collect();
             scripted = scripted.reports(1, room, 0, &long_report(0, &registrants));
-            room = 64 + 64 * u32::from(count);
+            room = 64 + 64 * u32::from(count + 1);
         }
         scripted.runs("-k").is(
             97,
             "",
             "Persistent reservation in: the reservation report kept growing while it was read: it \
-             takes 6720 bytes now, for 104 registered controllers
+             takes 6976 bytes now, for 108 registered controllers
 PR in (Read keys): Malformed SCSI command response
 sg_persist failed: Malformed SCSI command response
 ",
@@ -446,7 +446,7 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn a_report_too_long_for_the_kernel_is_no_answer() {
         let long = "07000000 00 ffff 0000 00 00";
-        let command = (Queue::Io, 0x0e, 3, (64 + 65535 * 64) / 4 - 1, 1);
+        let command = (Queue::Io, 0x0e, 3, (64 + 65536 * 64) / 4 - 1, 1);
         let ran = Scripted::new()
             .able()
             .reports_long(long)
@@ -456,10 +456,107 @@ sg_persist failed: Malformed SCSI command response
         assert!(
             ran.stderr.starts_with(
                 "Persistent reservation in: the reservation report names 65535 registered \
-                 controllers and takes 4194304 bytes; the kernel reads no command of that length\n"
+                 controllers and takes 4194304 bytes; no command for 4194368 bytes is taken\n"
             ),
             "{ran:?}"
         );
+    }
+
+    /// The report of `all` controllers, of which a controller counts as many as fit.
+    fn shortened(scripted: Scripted, all: u16, rooms: &[u32]) -> Scripted {
+        rooms.iter().fold(scripted, |scripted, &room| {
+            let fit = u16::try_from((room - 64) / 64).unwrap();
+            let registrants: Vec<_> = (1..=all.min(fit))
+                .map(|key| (key, 0, u64::from(key)))
+                .collect();
+            scripted.reports(1, room, 0, &long_report(0, &registrants))
+        })
+    }
+
+    #[test]
+    fn a_report_that_fills_its_room_is_read_with_more() {
+        // 63 registered controllers fill the room exactly.
+        for (all, rooms) in [
+            (62, &[4096][..]),
+            (63, &[4096, 8192]),
+            (64, &[4096, 8192]),
+            (300, &[4096, 8192, 16384, 32768]),
+        ] {
+            let ran = shortened(Scripted::new().able(), all, rooms).runs("-k");
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert_eq!(ran.stdout.lines().count(), usize::from(all) + 1);
+        }
+        // In the short form a descriptor takes less than the room that has to be left.
+        let mut fills = bytes("07000000 00 a700");
+        fills.resize(24, 0);
+        (1..=167_u8).for_each(|key| {
+            fills.extend([1, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0, 0, 0, 0, 0, 0, 1]);
+            fills.extend(u64::from(key).to_le_bytes());
+        });
+        assert_eq!(fills.len(), 4032);
+        for (count, rooms) in [(167_u8, &[4096][..]), (168, &[4096, 8192])] {
+            let mut report = fills.clone();
+            report[5] = count;
+            (167..count).for_each(|key| {
+                report.extend([1, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0, 0, 0, 0, 0, 0, 1]);
+                report.extend(u64::from(key).to_le_bytes());
+            });
+            let scripted = Scripted::new().identifies(controller(true, false));
+            let ran = rooms
+                .iter()
+                .fold(scripted, |scripted, &room| {
+                    scripted.reports(0, room, 0, &hex::encode(&report))
+                })
+                .runs("-k");
+            assert_eq!(ran.status, 0);
+        }
+    }
+
+    #[test]
+    fn a_report_that_may_be_cut_is_no_answer() {
+        let refused = [
+            Err(libc::EINVAL),
+            Err(libc::ENOMEM),
+            Err(libc::E2BIG),
+            Ok((0x4002, Vec::new())),
+        ];
+        for refusal in refused {
+            for option in [
+                "-k",
+                "-r",
+                "-s",
+                "--has-key=1",
+                "--has-key=ffff",
+                "--reserved",
+            ] {
+                let ran = shortened(Scripted::new().able(), 1000, &[4096, 8192])
+                    .step((Queue::Io, 0x0e, 3, 4095, 1), "", refusal.clone())
+                    .runs(option);
+                assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{ran:?}");
+                assert!(
+                    ran.stderr.starts_with(
+                        "Persistent reservation in: the reservation report names 127 registered \
+                         controllers and takes 8192 bytes, for which there were 8192, so it may be \
+                         cut; no command for 16384 bytes is taken\n"
+                    ),
+                    "{ran:?}"
+                );
+            }
+        }
+        // More registered controllers than can be counted.
+        let mut rooms: Vec<u32> = (12..=22).map(|power| 1 << power).collect();
+        let last = 4_194_368;
+        let counted = |count: u16| {
+            let registrants: Vec<_> = (0..count).map(|key| (key, 0, 1)).collect();
+            long_report(0, &registrants)
+        };
+        let fills = counted(65535);
+        rooms.pop();
+        let ran = shortened(Scripted::new().able(), 65535, &rooms)
+            .reports(1, 1 << 22, 0, &fills)
+            .reports(1, last, 0, &fills)
+            .runs("--reserved");
+        ran.is(36, "", "");
     }
 
     #[test]
@@ -483,7 +580,9 @@ sg_persist failed: Malformed SCSI command response
             assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{end}");
             let reason = match end {
                 ..=130 => "is missing in the reservation report\n",
-                _ => "the reservation report came in part only, or changed while it was read\n",
+                _ => {
+                    "the data of Reservation Report came in part only, or changed while it was read\n"
+                }
             };
             assert!(ran.stderr.contains(reason), "{end} {ran:?}");
         }
@@ -679,6 +778,56 @@ sg_persist failed: Malformed SCSI command response
             "inquiry: Identify Controller brought nothing but zeros\n",
         );
     }
+
+    /// A buffer that was not written, or not as far as it counts, must not tell that there are no
+    /// reservations, or all kinds of them.
+    #[test]
+    fn what_was_not_written_is_no_identify_data() {
+        let in_part = |name: &str| {
+            format!(
+                "Persistent reservation in: the data of {name} came in part only, or changed while \
+                 it was read
+PR in (Report capabilities): Malformed SCSI command response
+sg_persist failed: Malformed SCSI command response
+"
+            )
+        };
+        for end in [0, 1, 72, 97, 520, 521] {
+            let cut = controller(true, true)[..end].to_vec();
+            let ran = Scripted::new()
+                .identifies(cut.clone())
+                .identifies(cut)
+                .runs("-c");
+            ran.is(97, "", &in_part("Identify Controller"));
+        }
+        let command = (Queue::Admin, 6, 3, 0, 0);
+        for end in [0, 1, 31] {
+            let cut = namespace(0xff)[..end].to_vec();
+            let ran = Scripted::new()
+                .able()
+                .step(command, "", Ok((0, cut.clone())))
+                .step(command, "", Ok((0, cut)))
+                .runs("-c");
+            ran.is(97, "", &in_part("Identify Namespace"));
+        }
+        // What is not looked at may be missing.
+        let ran = Scripted::new()
+            .identifies(controller(true, true)[..522].to_vec())
+            .identifies(controller(true, true)[..522].to_vec())
+            .step(command, "", Ok((0, namespace(0xfe)[..32].to_vec())))
+            .step(command, "", Ok((0, namespace(0xfe)[..32].to_vec())))
+            .runs("-c");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        // Vendors may fill the rest as they like.
+        let mut full = controller(true, true);
+        full[3072..].fill(0xff);
+        let ran = Scripted::new()
+            .identifies(full.clone())
+            .identifies(full)
+            .reports_long(TWO_HOSTS)
+            .runs("--has-key=abc123");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+    }
 }
 
 mod changing {
@@ -756,6 +905,28 @@ sg_persist failed: Illegal request, Invalid field in parameter list
         let conflict =
             "PR out (Register): Reservation conflict\nsg_persist failed: Reservation conflict\n";
         asked("bbbbbbbb000040008000000000000002").is(24, "", conflict);
+        // An identifier that did not come is nobody's.
+        for came in ["", "aaaaaaaa0000400080000000000000"] {
+            let ran = able()
+                .reports_long(TWO_HOSTS)
+                .tells_host(1, came)
+                .tells_host(1, came)
+                .runs("-o -G");
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            assert!(
+                ran.stderr
+                    .contains("Get Features (Host Identifier) came in part only")
+            );
+        }
+        // It may end with bits that are all set.
+        let report = TWO_HOSTS.replace("0001\n", "00ff\n");
+        let identifier = "aaaaaaaa0000400080000000000000ff";
+        let ran = able()
+            .reports_long(&report)
+            .tells_host(1, identifier)
+            .tells_host(1, identifier)
+            .runs("-o -G");
+        ran.is(24, "", conflict);
         // A host without an identifier is known by its controller, here 1234h.
         for (controller, status) in [("3412", 24), ("3512", 0)] {
             let report = format!(

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Command, Queue};
+use super::{Command, Queue, UNWRITTEN};
 use crate::pr::ReservationKey;
 use crate::scsi::bytes::{Reader, Truncated};
 
@@ -262,14 +262,19 @@ impl Form {
     }
 }
 
-/// The most bytes of a report: of 65535 registered controllers in the extended form.
-const LONGEST_REPORT: usize = 64 + 65535 * 64;
+/// Bytes of room that have to be left behind a report that is known to be whole: those of the
+/// largest descriptor. A controller may count only the registered controllers that fit.
+pub const SPARE_ROOM: usize = 64;
+
+/// The most bytes of room that make a difference: 65535 registered controllers in the extended form
+/// take all but [`SPARE_ROOM`].
+pub const MOST_ROOM: usize = 64 + 65535 * 64 + SPARE_ROOM;
 
 /// Reservation Report for the namespace `nsid`, with room for `room` bytes, as a multiple of 4 not
-/// less than 4 and not more than any report takes: [`Command::data_length`].
+/// less than 4 and not more than [`MOST_ROOM`]: [`Command::data_length`].
 #[must_use]
 pub fn report(nsid: u32, form: Form, room: usize) -> Command {
-    let room = room.clamp(4, LONGEST_REPORT).next_multiple_of(4);
+    let room = room.clamp(4, MOST_ROOM).next_multiple_of(4);
     let dwords = u32::try_from(room / 4).unwrap_or(1);
     Command {
         name: "Reservation Report",
@@ -386,10 +391,6 @@ pub enum Contradiction {
 }
 
 impl ReservationReport {
-    /// How an allocated buffer has to be filled before a report is written into it: controllers do
-    /// not tell how much they wrote, so what was not written must show.
-    pub const UNWRITTEN: u8 = 0xff;
-
     /// How many bytes the report at the start of `data` takes, by its own word, and how many
     /// registered controllers it names.
     ///
@@ -403,7 +404,7 @@ impl ReservationReport {
     fn header(data: &[u8], form: Form) -> Result<(u32, u8, u8, u16), InvalidReport> {
         let mut reader = Reader::new(data);
         let header = reader.bytes("header", form.header_length())?;
-        if header.iter().all(|&byte| byte == Self::UNWRITTEN) {
+        if header.iter().all(|&byte| byte == UNWRITTEN) {
             return Err(InvalidReport::Nothing);
         }
         let mut reader = Reader::new(header);
@@ -487,7 +488,7 @@ impl Registrant {
     /// Reads one descriptor; `None` where nothing was written.
     fn parse(descriptor: &[u8], form: Form) -> Result<Option<Self>, Truncated> {
         let alike = |value| descriptor.iter().all(|&byte| byte == value);
-        if alike(0) || alike(ReservationReport::UNWRITTEN) {
+        if alike(0) || alike(UNWRITTEN) {
             return Ok(None);
         }
         let mut reader = Reader::new(descriptor);
@@ -607,7 +608,8 @@ mod tests {
             (Form::Short, 25, 28, 6),
             (Form::Short, 0, 4, 0),
             (Form::Extended, 4_194_304, 4_194_304, 1_048_575),
-            (Form::Extended, usize::MAX, 4_194_304, 1_048_575),
+            (Form::Extended, 4_194_368, 4_194_368, 1_048_591),
+            (Form::Extended, usize::MAX, 4_194_368, 1_048_591),
         ] {
             let extended = u32::from(form == Form::Extended);
             assert_eq!(
@@ -615,7 +617,7 @@ mod tests {
                 (0x0e, 7, dwords, extended)
             );
         }
-        assert_eq!(Form::Extended.length(65535), LONGEST_REPORT);
+        assert_eq!(Form::Extended.length(65535), 4_194_304);
     }
 
     #[test]
@@ -738,7 +740,7 @@ mod tests {
     fn what_was_not_written_is_missed() {
         for (digits, form) in [(EXTENDED, Form::Extended), (SHORT, Form::Short)] {
             let whole = bytes(digits);
-            for unwritten in [0, ReservationReport::UNWRITTEN] {
+            for unwritten in [0, UNWRITTEN] {
                 for number in [1, 2] {
                     let mut data = whole.clone();
                     let start = form.length(number - 1);
@@ -749,7 +751,7 @@ mod tests {
                     );
                 }
             }
-            let nothing = vec![ReservationReport::UNWRITTEN; 4096];
+            let nothing = vec![UNWRITTEN; 4096];
             assert_eq!(
                 ReservationReport::parse(&nothing, form),
                 Err(InvalidReport::Nothing)

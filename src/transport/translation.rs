@@ -20,16 +20,16 @@ use super::nvme::Passthrough;
 use super::{
     Command, Completion, Data, HostStatus, Node, NodeKind, Translation, Transport, os_error_text,
 };
-use crate::nvme;
 use crate::nvme::identify::{
-    IDENTIFY_LENGTH, IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure,
-    get_host_identifier, identify,
+    IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure, get_host_identifier,
+    identify,
 };
 use crate::nvme::reservation::{
-    self, Acquire, AcquireAction, Form, PersistThroughPowerLoss, Register, RegisterAction,
-    Registrant, Release, ReleaseAction, ReservationReport,
+    self, Acquire, AcquireAction, Form, MOST_ROOM, PersistThroughPowerLoss, Register,
+    RegisterAction, Registrant, Release, ReleaseAction, ReservationReport, SPARE_ROOM,
 };
 use crate::nvme::status::{Meaning, NvmeStatus, descriptor_format};
+use crate::nvme::{self, UNWRITTEN};
 use crate::pr::prin::{
     self, Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation,
     Reservation, TargetPorts,
@@ -476,8 +476,8 @@ impl<P: Passthrough> Translator<P> {
     fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
         let report = self.report(namespace)?;
         let command = get_host_identifier(report.form);
-        let mut identifier = vec![0; command.data_length()];
-        self.send(&command, Data::In(&mut identifier))?;
+        let identifier = self.read(&command)?;
+        self.confirm(&command, &identifier, identifier.len(), identifier.len())?;
         // A host without an identifier is another one on each controller.
         let anonymous = identifier.iter().all(|&byte| byte == 0);
         let own_controller = self.controller()?.controller_id;
@@ -511,50 +511,59 @@ impl<P: Passthrough> Translator<P> {
 
     fn report_in(&mut self, form: Form, namespace: u32) -> Result<ReservationReport, End> {
         let mut room = REPORT_ROOM;
-        let mut named = 0;
-        for attempt in 0..=MORE_TRIES {
+        let mut more_tries = MORE_TRIES;
+        // Why more room is asked for.
+        let mut reason = String::new();
+        loop {
             let command = reservation::report(namespace, form, room);
-            let mut buffer = vec![ReservationReport::UNWRITTEN; command.data_length()];
-            let sent = self.send(&command, Data::In(&mut buffer));
-            match sent {
-                Err(End::Os(error)) if attempt > 0 && is_too_long(&error) => {
+            let buffer = match self.read(&command) {
+                Err(end) if room > REPORT_ROOM && is_too_long(&end) => {
                     return Err(malformed(format!(
-                        "the reservation report names {named} registered controllers and takes \
-                         {room} bytes; the kernel reads no command of that length"
+                        "{reason}; no command for {} bytes is taken",
+                        command.data_length()
                     )));
                 }
-                sent => sent?,
-            }
+                read => read?,
+            };
             let (needed, registered) =
                 ReservationReport::needed(&buffer, form).map_err(malformed)?;
-            if needed <= buffer.len() {
+            if needed + SPARE_ROOM <= buffer.len() {
                 let report = ReservationReport::parse(&buffer, form).map_err(malformed)?;
-                // The kernel does not say how many bytes came. Where the last one may never have been
-                // written, the same report is read over something else.
-                if buffer[needed - 1] == ReservationReport::UNWRITTEN {
-                    let mut again = vec![!ReservationReport::UNWRITTEN; buffer.len()];
-                    self.send(&command, Data::In(&mut again))?;
-                    if again[..needed] != buffer[..needed] {
-                        return Err(malformed(
-                            "the reservation report came in part only, or changed while it was read",
-                        ));
-                    }
-                }
+                self.confirm(&command, &buffer, needed, needed)?;
                 return Ok(report);
             }
-            (room, named) = (needed, registered);
+            let takes = format!(
+                "the reservation report names {registered} registered controllers and takes \
+                 {needed} bytes"
+            );
+            if needed <= buffer.len() {
+                // Others may have found no room any more, and not be counted.
+                reason = format!(
+                    "{takes}, for which there were {}, so it may be cut",
+                    buffer.len()
+                );
+                if buffer.len() >= MOST_ROOM {
+                    return Err(malformed(reason));
+                }
+                room = buffer.len() * 2;
+            } else if more_tries > 0 {
+                reason = takes;
+                room = needed + SPARE_ROOM;
+                more_tries -= 1;
+            } else {
+                return Err(malformed(format!(
+                    "the reservation report kept growing while it was read: it takes {needed} \
+                     bytes now, for {registered} registered controllers"
+                )));
+            }
         }
-        Err(malformed(format!(
-            "the reservation report kept growing while it was read: it takes {room} bytes now, for \
-             {named} registered controllers"
-        )))
     }
 
     fn controller(&mut self) -> Result<&IdentifyController, End> {
         let controller = match self.controller.take() {
             Some(controller) => controller,
             None => {
-                let data = self.identify(Structure::Controller)?;
+                let data = self.identify(Structure::Controller, IdentifyController::USED)?;
                 IdentifyController::parse(&data).map_err(malformed)?
             }
         };
@@ -565,7 +574,8 @@ impl<P: Passthrough> Translator<P> {
         let capabilities = match self.capabilities {
             Some(capabilities) => capabilities,
             None => {
-                let data = self.identify(Structure::Namespace(namespace))?;
+                let data =
+                    self.identify(Structure::Namespace(namespace), IdentifyNamespace::USED)?;
                 let parsed = IdentifyNamespace::parse(&data).map_err(malformed)?;
                 parsed.reservation_capabilities
             }
@@ -580,14 +590,46 @@ impl<P: Passthrough> Translator<P> {
         }
     }
 
-    fn identify(&mut self, structure: Structure) -> Result<Vec<u8>, End> {
+    /// Identify data of which the first `used` bytes are looked at.
+    fn identify(&mut self, structure: Structure, used: usize) -> Result<Vec<u8>, End> {
         let command = identify(structure);
-        let mut data = vec![0; IDENTIFY_LENGTH];
-        self.send(&command, Data::In(&mut data))?;
+        let data = self.read(&command)?;
+        self.confirm(&command, &data, used, data.len())?;
         match data.iter().any(|&byte| byte != 0) {
             true => Ok(data),
             false => Err(malformed(format!(
                 "{} brought nothing but zeros",
+                command.name()
+            ))),
+        }
+    }
+
+    /// Sends a command with data in. What is not written is [`UNWRITTEN`].
+    fn read(&mut self, command: &nvme::Command) -> Result<Vec<u8>, End> {
+        let mut data = vec![UNWRITTEN; command.data_length()];
+        self.send(command, Data::In(&mut data))?;
+        Ok(data)
+    }
+
+    /// Makes sure that the first `used` bytes of what [`Translator::read`] gave were written. The
+    /// kernel does not say how many bytes came, but they come in order: where the last of the first
+    /// `written` may never have been written, the same is read over something else.
+    fn confirm(
+        &mut self,
+        command: &nvme::Command,
+        data: &[u8],
+        used: usize,
+        written: usize,
+    ) -> Result<(), End> {
+        if data.get(..written).and_then(<[u8]>::last) != Some(&UNWRITTEN) {
+            return Ok(());
+        }
+        let mut again = vec![!UNWRITTEN; data.len()];
+        self.send(command, Data::In(&mut again))?;
+        match again.get(..used) == data.get(..used) {
+            true => Ok(()),
+            false => Err(malformed(format!(
+                "the data of {} came in part only, or changed while it was read",
                 command.name()
             ))),
         }
@@ -628,12 +670,15 @@ impl<P: Passthrough> Translator<P> {
 
 const NO_KEY: ReservationKey = ReservationKey(0);
 
-/// How the kernel refuses to move as many bytes.
-fn is_too_long(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG)
-    )
+/// How the kernel, or the controller, refuses to move as many bytes.
+fn is_too_long(end: &End) -> bool {
+    match end {
+        End::Os(error) => matches!(
+            error.raw_os_error(),
+            Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG)
+        ),
+        end => end.is(NvmeStatus::INVALID_FIELD),
+    }
 }
 
 /// The type of the reservation that `out` is about, where it is one that NVMe has.

@@ -209,6 +209,34 @@ keys_of() {
     lines="  PR generation=0x7, $1 registered reservation keys follow:"$(printf '\n    0x%x' $(seq "$1"))
 }
 
+# A controller that counts only what fits: a report that fills its room is no whole one.
+test_shortened_reports() {
+    keys_of 300
+    # Room for 63, for 127, for 255, for 511.
+    answer_by "$report@1 extended 63" "$report@2 extended 127" "$report@3 extended 255" "$report@4+ extended 300"
+    answers 0 "$lines" '' prin --read-keys "$node1"
+    [[ $(grep -c '^0e' "$commands") = 4 ]] || fail "$(cat "$commands")"
+    : >"$commands"
+    keys_of 63
+    answer_by "$report extended 63"
+    answers 0 "$lines" '' prin --read-keys "$node1"
+    [[ $(grep -c '^0e' "$commands") = 2 ]] || fail "$(cat "$commands")"
+}
+
+# Identify data that did not come tells nothing about what there is.
+test_identify_in_part() {
+    local message='PR in (Report capabilities): Malformed SCSI command response'
+    answer_by "$controller data $(printf '01%.0s' {1..100})"
+    answers 97 '' "Persistent reservation in: the data of Identify Controller came in part only, or changed while it was read
+$message
+$malformed" prin --report-capabilities "$node1"
+    answer_by "$namespace data $(printf '01%.0s' {1..30})"
+    answers 97 '' "Persistent reservation in: the data of Identify Namespace came in part only, or changed while it was read
+$message
+$malformed" prin --report-capabilities "$node1"
+    no_command
+}
+
 # More than one command's room: the program asks again for as much as there is.
 test_long_reports() {
     local count
