@@ -1050,6 +1050,58 @@ sg_persist failed: Illegal request, Invalid field in parameter list
     }
 
     #[test]
+    fn preempting_all_registrants_of_none_is_refused_as_scsi_does() {
+        let keys = [A, NONE].concat();
+        for (option, action, name) in [("-P", 1, "Preempt"), ("-A", 2, "Preempt and abort")] {
+            // No reservation, and one that one host holds alone.
+            for report in [
+                long_report(0, &[(1, 0, 0xa)]),
+                long_report(1, &[(1, 1, 0xa)]),
+            ] {
+                let ran = able()
+                    .takes(0x11, 0x300 | action, &keys, 0x4002)
+                    .reports_long(&report)
+                    .runs(&format!("-o {option} -K a -S 0 -T 5"));
+                let expected = format!(
+                    "Persistent reservation out: key 0 preempts all registrants of a reservation \
+                     that they hold, and there is none of theirs (Reservation Acquire ended with \
+                     NVMe status 0x2)
+PR out ({name}): bad field parameter list
+sg_persist failed: Illegal request, Invalid field in parameter list
+"
+                );
+                ran.is(19, "", &expected);
+            }
+            // What else may be wrong with the command is told as it came.
+            for report in [
+                long_report(5, &[(1, 1, 0xa)]),
+                long_report(9, &[(1, 1, 0xa)]),
+            ] {
+                let ran = able()
+                    .takes(0x11, 0x300 | action, &keys, 0x4002)
+                    .reports_long(&report)
+                    .runs(&format!("-o {option} -K a -S 0 -T 5"));
+                assert_eq!(ran.status, 5, "{ran:?}");
+            }
+            let ran = able()
+                .takes(0x11, 0x300 | action, &keys, 0x4002)
+                .reports(1, 4096, 0x4006, "")
+                .runs(&format!("-o {option} -K a -S 0 -T 5"));
+            assert_eq!(ran.status, 5, "{ran:?}");
+        }
+        // Of other keys and of a plain reservation it says nothing.
+        for (options, action, data) in [
+            ("-o -P -K a -S b -T 5", 1, [A, B].concat()),
+            ("-o -R -K a -S 0 -T 5", 0, keys),
+        ] {
+            let ran = able()
+                .takes(0x11, 0x300 | action, &data, 0x4002)
+                .runs(options);
+            assert_eq!(ran.status, 5, "{ran:?}");
+        }
+    }
+
+    #[test]
     fn what_nvme_does_not_have_is_not_sent() {
         for (options, status, reason) in [
             (
@@ -1563,6 +1615,7 @@ mod model {
         ]);
         a.all(&[
             (24, "-o -L -K a -T 6"),
+            (24, "-o -P -K a -S 0 -T 5"),
             (0, "-o -G"),
             (0, "-o -I"),
             (0, "-o -G -S a --verify"),
@@ -1590,8 +1643,10 @@ mod model {
         );
         b.all(&[
             (5, "-o -L -K b -T 5"),
+            (19, "-o -P -K b -S 0 -T 5"),
             (0, "-o -L -K b -T 6 --verify"),
             (36, "--reserved"),
+            (19, "-o -A -K b -S 0 -T 5"),
             (0, "-o -R -K b -T 1"),
             (0, "-o -C -K b --verify"),
         ]);

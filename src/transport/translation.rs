@@ -459,8 +459,32 @@ impl<P: Passthrough> Translator<P> {
                 _ => out.service_action_reservation_key,
             },
         };
-        let (command, list) = acquire.emit(self.reservations()?);
-        self.send(&command, Data::Out(&list))
+        let namespace = self.reservations()?;
+        let (command, list) = acquire.emit(namespace);
+        let ended = self.send(&command, Data::Out(&list));
+        let of_all_registrants = action != AcquireAction::Acquire && acquire.preempt_key == NO_KEY;
+        match ended {
+            Err(end)
+                if of_all_registrants
+                    && end.is(NvmeStatus::INVALID_FIELD)
+                    && self.is_not_held_by_all(namespace) =>
+            {
+                refused(
+                    INVALID_FIELD_IN_PARAMETER_LIST,
+                    "key 0 preempts all registrants of a reservation that they hold, and there is \
+                     none of theirs (Reservation Acquire ended with NVMe status 0x2)",
+                )
+            }
+            ended => ended,
+        }
+    }
+
+    /// Whether there is surely no reservation that all registrants hold.
+    fn is_not_held_by_all(&mut self, namespace: u32) -> bool {
+        self.report(namespace).is_ok_and(|report| {
+            let held = reservation::ReservationType::from_code(report.reservation_type);
+            report.reservation_type == 0 || held.is_some_and(|held| !held.is_held_by_all())
+        })
     }
 
     fn release(&mut self, action: ReleaseAction, out: &PersistentReserveOut) -> Result<(), End> {
