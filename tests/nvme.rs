@@ -871,10 +871,22 @@ mod changing {
 
     #[test]
     fn persisting_is_changed_where_the_namespace_can_persist() {
-        for (options, cdw10) in [("-o -G -S b -Z", 3 << 30), ("-o -G -S b", 2 << 30)] {
-            let keys = [NONE, B].concat();
-            let ran = able().has(0xff).takes(0x0d, cdw10, &keys, 0).runs(options);
-            ran.is(0, "", "");
+        // Only where that is asked for: what persists is the namespace's, not this host's.
+        for (options, action, keys) in [
+            ("-G -S b", 0, [NONE, B]),
+            ("-G -K a -S b", 2, [A, B]),
+            ("-G -K a", 1, [A, NONE]),
+            ("-I -S b", 0, [NONE, B]),
+            ("-I", 1 << 3 | 1, [NONE, NONE]),
+        ] {
+            let keys = keys.concat();
+            let scripted = able().has(0xff).takes(0x0d, action, &keys, 0);
+            scripted.runs(&format!("-o {options}")).is(0, "", "");
+            let scripted = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30 | action, &keys, 0)
+                .reports_long(PERSISTS);
+            scripted.runs(&format!("-o {options} -Z")).is(0, "", "");
         }
         // Nothing is sent where it cannot.
         for (options, name) in [
@@ -891,6 +903,113 @@ sg_persist failed: Illegal request, Invalid field in parameter list
             );
             ran.is(19, "", &expected);
         }
+    }
+
+    /// Reports of one host, which persist through a power loss and which do not.
+    const PERSISTS: &str = "
+        07000000 00 0100 0000 01 000000000000 00000000000000000000000000000000
+        00000000000000000000000000000000 00000000000000000000000000000000
+        0100 00 0000000000 0b00000000000000 aaaaaaaa000040008000000000000001
+        00000000000000000000000000000000 00000000000000000000000000000000";
+    const ENDS: &str = "
+        07000000 00 0100 0000 00 000000000000 00000000000000000000000000000000
+        00000000000000000000000000000000 00000000000000000000000000000000
+        0100 00 0000000000 0b00000000000000 aaaaaaaa000040008000000000000001
+        00000000000000000000000000000000 00000000000000000000000000000000";
+
+    /// A host that registers its key again is told that it is done, and nothing is.
+    #[test]
+    fn persisting_is_there_afterwards_or_the_change_has_failed() {
+        let (first, again) = ([NONE, B].concat(), [B, B].concat());
+        for (option, name) in [
+            ("-G", "Register"),
+            ("-I", "Register and ignore existing key"),
+        ] {
+            let once = || {
+                able()
+                    .has(0xff)
+                    .takes(0x0d, 3 << 30, &first, 0)
+                    .reports_long(ENDS)
+            };
+            let line = format!("-o {option} -S b -Z");
+            let replace = 3 << 30 | 2;
+            let ran = once()
+                .takes(0x0d, replace, &again, 0)
+                .reports_long(PERSISTS)
+                .runs(&line);
+            ran.is(0, "", "");
+            let ran = once()
+                .takes(0x0d, replace, &again, 0)
+                .reports_long(ENDS)
+                .runs(&line);
+            let expected = format!(
+                "Persistent reservation out: the keys are as asked for, but registrations and \
+                 reservation do not persist through a power loss (PTPLS is 0)
+PR out ({name}): Accepted, but the effect is not there
+sg_persist failed: Accepted, but the effect is not there
+"
+            );
+            ran.is(37, "", &expected);
+            // The key went in, and what came after it is not known.
+            let unknown = format!(
+                "PR out ({name}): Accepted, but the effect cannot be told
+sg_persist failed: Accepted, but the effect cannot be told
+"
+            );
+            for (status, told) in [
+                (
+                    0x4083,
+                    "Reservation Register ended with NVMe status 0x83 (Reservation conflict)",
+                ),
+                (
+                    0x0370,
+                    "Reservation Register ended with NVMe status 0x370 (Host pathing error)",
+                ),
+            ] {
+                let ran = once().takes(0x0d, replace, &again, status).runs(&line);
+                let expected = format!(
+                    "Persistent reservation out: whether registrations and reservation persist \
+                     through a power loss is not known: {told}\n{unknown}"
+                );
+                ran.is(38, "", &expected);
+            }
+            let ran = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30, &first, 0)
+                .step((Queue::Io, 0x0e, 3, 1023, 1), "", Err(libc::EINTR))
+                .runs(&line);
+            let expected = format!(
+                "Persistent reservation out: whether registrations and reservation persist through \
+                 a power loss is not known: the kernel gave Reservation Report up: it took too \
+                 long, or the controller was reset\n{unknown}"
+            );
+            ran.is(38, "", &expected);
+        }
+        // Replacing a key and unregistering are never nothing: they are not sent again.
+        for (options, action, keys) in [
+            ("-G -K a -S b", 2, [A, B]),
+            ("-G -K a", 1, [A, NONE]),
+            ("-I", 1 << 3 | 1, [NONE, NONE]),
+        ] {
+            let ran = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30 | action, &keys.concat(), 0)
+                .reports_long(ENDS)
+                .runs(&format!("-o {options} -Z"));
+            assert_eq!((ran.status, &ran.stdout[..]), (37, ""), "{ran:?}");
+        }
+        // The document says it once.
+        let ran = able()
+            .has(0xff)
+            .takes(0x0d, 3 << 30 | 2, &[A, B].concat(), 0)
+            .reports_long(ENDS)
+            .runs("-o -G -K a -S b -Z -j=o");
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(
+            document["outcome"]["message"],
+            "PR out (Register): accepted, but the effect is not there: the keys are as asked for, \
+             but registrations and reservation do not persist through a power loss (PTPLS is 0)"
+        );
     }
 
     #[test]
@@ -953,6 +1072,7 @@ sg_persist failed: Illegal request, Invalid field in parameter list
             .has(0xff)
             .takes(0x0d, 3 << 30, &keys, 0x4083)
             .takes(0x0d, 3 << 30 | 1 << 3 | 2, &keys, 0)
+            .reports_long(PERSISTS)
             .runs("-o -I -S b -Z");
         ran.is(0, "", "");
         // Somebody else ends the registration in between.
@@ -1681,13 +1801,23 @@ mod model {
 
     #[test]
     fn persisting_through_a_power_loss() {
-        let [a, _] = Host::two();
+        let [a, b] = Host::two();
         let shows = |line: &str| assert!(a.runs("-c").stdout.contains(line), "{line}");
         shows("Power Loss Capable(PTPL_C): 1\n");
-        a.all(&[(0, "-o -G -S a -Z")]);
-        shows("Power Loss Active(PTPL_A): 1\n");
-        a.all(&[(0, "-o -I -S b")]);
+        a.all(&[(0, "-o -G -S a")]);
         shows("Power Loss Active(PTPL_A): 0\n");
+        // The same key once more changes nothing by itself.
+        a.all(&[(0, "-o -G -S a -Z --verify")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
+        // It is the namespace's: neither who comes nor who leaves ends it.
+        b.all(&[(0, "-o -I -S b --verify")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
+        b.all(&[(0, "-o -I -S c"), (0, "-o -I")]);
+        a.all(&[(0, "-o -I -S a"), (0, "-o -G -K a")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
+        a.0.borrow_mut().persists = false;
+        a.all(&[(0, "-o -I -S a"), (0, "-o -I -S a -Z --verify")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
     }
 
     #[test]

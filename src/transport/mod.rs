@@ -178,6 +178,17 @@ pub struct Translation {
     pub reason: Option<String>,
     /// What came back of them contradicts itself, so that there is no answer; the reason tells how.
     pub malformed: bool,
+    /// What a change lacks that was accepted; the reason tells what it is.
+    pub shortcoming: Option<Shortcoming>,
+}
+
+/// Why a change that was accepted is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortcoming {
+    /// Part of what was asked for is not there.
+    NotThere,
+    /// Whether all of it is there could not be told.
+    Unknown,
 }
 
 /// Why a command did not do what it should.
@@ -198,6 +209,12 @@ pub enum CommandError {
     /// What came back contradicts itself.
     #[error("malformed response: {0}")]
     Malformed(String),
+    /// It was accepted, but part of its effect is not there.
+    #[error("accepted, but the effect is not there: {0}")]
+    NotThere(String),
+    /// It was accepted, but nobody knows whether all of its effect is there.
+    #[error("accepted, but whether the effect is there cannot be told: {0}")]
+    Unverified(String),
     /// More bytes are said to be missing than were asked for, or fewer than none.
     #[error("the residual is {residual} of {requested} bytes")]
     Residual {
@@ -237,6 +254,13 @@ impl Completion {
         if self.translation.malformed {
             let reason = self.translation.reason.clone();
             return Err(CommandError::Malformed(reason.unwrap_or_default()));
+        }
+        if let Some(shortcoming) = self.translation.shortcoming {
+            let reason = self.translation.reason.clone().unwrap_or_default();
+            return Err(match shortcoming {
+                Shortcoming::NotThere => CommandError::NotThere(reason),
+                Shortcoming::Unknown => CommandError::Unverified(reason),
+            });
         }
         let status = self.status.without_vendor_bits();
         if self.transport_failed() {
@@ -447,6 +471,16 @@ mod tests {
             panic!("{contradiction:?}");
         };
         assert_eq!(reason, "why");
+    }
+
+    #[test]
+    fn a_change_that_is_not_whole_is_no_success() {
+        let mut partly = completion(0, 0, 0, &[]);
+        partly.translation.reason = Some("why".to_owned());
+        partly.translation.shortcoming = Some(Shortcoming::NotThere);
+        assert!(matches!(partly.check(), Err(CommandError::NotThere(why)) if why == "why"));
+        partly.translation.shortcoming = Some(Shortcoming::Unknown);
+        assert!(matches!(partly.check(), Err(CommandError::Unverified(why)) if why == "why"));
     }
 
     #[test]

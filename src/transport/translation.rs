@@ -12,13 +12,15 @@
 //! | RELEASE, CLEAR | Reservation Release: release, clear |
 //! | REGISTER AND MOVE, REPLACE LOST RESERVATION, SPEC_I_PT | none: refused, nothing is sent |
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::nvme::Passthrough;
 use super::{
-    Command, Completion, Data, HostStatus, Node, NodeKind, Translation, Transport, os_error_text,
+    Command, Completion, Data, HostStatus, Node, NodeKind, Shortcoming, Translation, Transport,
+    os_error_text,
 };
 use crate::nvme::identify::{
     IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure, get_host_identifier,
@@ -89,6 +91,23 @@ enum End {
     Refused((u8, u8), String),
     /// What came back contradicts itself.
     Malformed(String),
+    /// A change was accepted, and for this reason it is not all that was asked for.
+    Short(Shortcoming, String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Os(error) => f.write_str(&os_error_text(error)),
+            Self::Nvme(name, status) => write!(f, "{name} ended with {status}"),
+            Self::Conflict => f.write_str("reservation conflict"),
+            Self::NoPath(reason)
+            | Self::Lost(reason)
+            | Self::Refused(_, reason)
+            | Self::Malformed(reason)
+            | Self::Short(_, reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl End {
@@ -155,6 +174,11 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
                 ..Translation::default()
             };
         }
+        Some(End::Short(shortcoming, reason)) => {
+            moved = requested;
+            translation.reason = Some(reason);
+            translation.shortcoming = Some(shortcoming);
+        }
         Some(End::NoPath(reason)) => {
             translation.reason = Some(reason);
             completion.host_status = DID_NO_CONNECT;
@@ -169,7 +193,7 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
             completion.sense = descriptor_format(SenseKey::ILLEGAL_REQUEST, asc, ascq, 0).to_vec();
         }
         Some(End::Nvme(name, status)) => {
-            translation.reason = Some(format!("{name} ended with {status}"));
+            translation.reason = Some(End::Nvme(name, status).to_string());
             match status.meaning() {
                 // Success is no reason to end, so it is no success either.
                 Meaning::Good => translation.malformed = true,
@@ -425,7 +449,9 @@ impl<P: Passthrough> Translator<P> {
         ended
     }
 
-    /// What APTPL makes of the namespace's persisting through a power loss.
+    /// What APTPL makes of the namespace's persisting through a power loss. It is the namespace's,
+    /// for the registrations of all hosts: one that says nothing of it, or unregisters, leaves it
+    /// as it is.
     fn persist(
         &mut self,
         namespace: u32,
@@ -434,8 +460,7 @@ impl<P: Passthrough> Translator<P> {
         let capable = self.capabilities(namespace)?.persist_through_power_loss();
         match (out.activate_persist_through_power_loss, capable) {
             (true, true) => Ok(PersistThroughPowerLoss::Activate),
-            (false, true) => Ok(PersistThroughPowerLoss::Deactivate),
-            (false, false) => Ok(PersistThroughPowerLoss::NoChange),
+            (false, _) => Ok(PersistThroughPowerLoss::NoChange),
             (true, false) => refused(
                 INVALID_FIELD_IN_PARAMETER_LIST,
                 "the namespace cannot keep registrations through a power loss (bit 0 of RESCAP \
@@ -444,9 +469,52 @@ impl<P: Passthrough> Translator<P> {
         }
     }
 
+    /// Sends the command. Where it is to activate persisting through a power loss, makes sure that
+    /// it did: a host that registers the key that it has is told that it is done, and nothing is.
+    /// The key is put in its own place then, which is not nothing.
     fn send_register(&mut self, namespace: u32, register: Register) -> Result<(), End> {
-        let (command, list) = register.emit(namespace);
-        self.send(&command, Data::Out(&list))
+        let mut register = register;
+        let mut again = false;
+        let unknown = |end: End| {
+            End::Short(
+                Shortcoming::Unknown,
+                format!(
+                    "whether registrations and reservation persist through a power loss is not \
+                     known: {end}"
+                ),
+            )
+        };
+        loop {
+            let (command, list) = register.emit(namespace);
+            let ended = self.send(&command, Data::Out(&list));
+            match again {
+                false => ended?,
+                true => ended.map_err(unknown)?,
+            }
+            if register.persist_through_power_loss != PersistThroughPowerLoss::Activate {
+                return Ok(());
+            }
+            let report = self.report(namespace).map_err(unknown)?;
+            if report.persist_through_power_loss == 1 {
+                return Ok(());
+            }
+            if register.action != RegisterAction::Register {
+                return Err(End::Short(
+                    Shortcoming::NotThere,
+                    format!(
+                        "the keys are as asked for, but registrations and reservation do not \
+                         persist through a power loss (PTPLS is {})",
+                        report.persist_through_power_loss
+                    ),
+                ));
+            }
+            register = Register {
+                action: RegisterAction::Replace,
+                current_key: register.new_key,
+                ..register
+            };
+            again = true;
+        }
     }
 
     fn acquire(&mut self, action: AcquireAction, out: &PersistentReserveOut) -> Result<(), End> {

@@ -326,12 +326,25 @@ sent() {
 }
 
 test_persist_through_power_loss() {
-    # Where the namespace can: CPTPL (bits 31:30 of Dword 10) 11b sets it, 10b takes it away, as APTPL says.
-    answer_by "$namespace at 31 ff"
+    # Where the namespace can: CPTPL (bits 31:30 of Dword 10) 11b sets it, and a report tells that it is so.
+    local can="$namespace at 31 ff" key=23c1ab0000000000 none=0000000000000000 look=0e01000003ff00000001
+    answer_by "$can" "$report extended 1 at 9 01"
     succeeds prout --register --param-sark=abc123 --param-aptpl "$node1"
-    sent '0d01c000000000000000 000000000000000023c1ab0000000000'
+    sent "0d01c000000000000000 $none$key" "$look"
+    # Nobody else touches it: it is the namespace's.
     succeeds prout --register --param-sark=abc123 "$node1"
-    sent '0d018000000000000000 000000000000000023c1ab0000000000'
+    sent "0d010000000000000000 $none$key"
+    succeeds prout --register --param-rk=abc123 "$node1"
+    sent "0d010000000100000000 $key$none"
+    # A host that registers its key again may have been told that it is done, and nothing was.
+    answer_by "$can" "$report@1 extended 1" "$report@2 extended 1 at 9 01"
+    succeeds prout --register-ignore --param-sark=abc123 --param-aptpl "$node1"
+    sent "0d01c000000000000000 $none$key" "$look" "0d01c000000200000000 $key$key" "$look"
+    answer_by "$can" "$report extended 1"
+    answers 37 '' 'Persistent reservation out: the keys are as asked for, but registrations and reservation do not persist through a power loss (PTPLS is 0)
+PR out (Register): Accepted, but the effect is not there
+sg_persist failed: Accepted, but the effect is not there' prout --register --param-sark=abc123 --param-aptpl "$node1"
+    : >"$commands"
     # Where it cannot, nothing of the kind is asked for.
     answer_by
     succeeds prout --register --param-sark=abc123 "$node1"
