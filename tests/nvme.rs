@@ -649,55 +649,93 @@ sg_persist failed: Illegal request
             );
     }
 
+    /// The one whose entries are gone may be the very host that is to be fenced.
+    #[test]
+    fn a_reservation_of_a_holder_that_is_not_listed_is_told() {
+        for (nvme, scsi, name) in [
+            (1, 1, "Write Exclusive"),
+            (2, 3, "Exclusive Access"),
+            (3, 5, "Write Exclusive, registrants only"),
+            (4, 6, "Exclusive Access, registrants only"),
+            (5, 7, "Write Exclusive, all registrants"),
+            (6, 8, "Exclusive Access, all registrants"),
+        ] {
+            let listed = match nvme {
+                5 | 6 => &[][..],
+                _ => &[(1, 0, 5)],
+            };
+            let report = long_report(nvme, listed);
+            let runs = |line: &str| Scripted::new().able().reports_long(&report).runs(line);
+            let reservation = format!(
+                "  PR generation=0x7, Reservation follows:\n    Key=0x0\n    \
+                 scope: LU_SCOPE,  type: {name}\n"
+            );
+            runs("-r").is(0, &reservation, "");
+            runs("--reserved").is(0, "", "");
+            runs(&format!("--reserved={scsi}")).is(0, "", "");
+            runs("--reserved=2").is(36, "", "");
+            runs("--has-key=6").is(36, "", "");
+            assert_eq!(runs("-k").status, 0);
+            if listed.is_empty() {
+                runs("-s").is(0, "  PR generation=0x7\n  No full status descriptors\n", "");
+                continue;
+            }
+            runs("--has-key=5").is(0, "", "");
+            for key in [0, 5, 6] {
+                runs(&format!("--holder-is={key}")).is(36, "", "");
+            }
+            let status = runs("-s");
+            assert_eq!((status.status, &status.stderr[..]), (0, ""));
+            assert!(status.stdout.contains("    Key=0x5\n"), "{status:?}");
+            assert!(status.stdout.contains("      not reservation holder\n"));
+        }
+    }
+
     #[test]
     fn contradictions_are_no_answers() {
+        let several = "the reservation report names several holders of a reservation that has one";
         for (held, registrants, reason) in [
             (
                 0,
                 &[(1, 1, 5)][..],
                 "the reservation report names a holder and no reservation",
             ),
-            (
-                1,
-                &[(1, 0, 5)],
-                "the reservation report names a reservation and no holder of it",
-            ),
-            (
-                6,
-                &[],
-                "the reservation report names a reservation and no holder of it",
-            ),
-            (
-                1,
-                &[(1, 1, 5), (2, 1, 6)],
-                "the reservation report names several holders of a reservation that has one",
-            ),
+            (1, &[(1, 1, 5), (2, 1, 6)], several),
             (
                 9,
                 &[(1, 1, 5)],
                 "the reservation report names reservation type 0x9, which is not defined",
             ),
         ] {
+            let report = long_report(held, registrants);
+            let runs = |line: &str| Scripted::new().able().reports_long(&report).runs(line);
             for (option, name) in [
                 ("-r", "Read reservation"),
                 ("-s", "Read full status"),
                 ("--reserved", "Read reservation"),
+                ("--holder-is=5", "Read reservation"),
             ] {
-                let report = long_report(held, registrants);
-                let ran = Scripted::new().able().reports_long(&report).runs(option);
+                if (option, reason) == ("-s", several) {
+                    continue;
+                }
                 let expected = format!(
                     "Persistent reservation in: {reason}
 PR in ({name}): Malformed SCSI command response
 sg_persist failed: Malformed SCSI command response
 "
                 );
-                ran.is(97, "", &expected);
+                runs(option).is(97, "", &expected);
             }
             // The keys are there all the same.
-            let report = long_report(held, registrants);
-            let ran = Scripted::new().able().reports_long(&report).runs("-k");
-            assert_eq!(ran.status, 0);
+            assert_eq!(runs("-k").status, 0);
+            runs("--has-key=5").is(0, "", "");
+            runs("--has-key=7").is(36, "", "");
         }
+        // Full status tells of each host by itself.
+        let report = long_report(1, &[(1, 1, 5), (2, 1, 6)]);
+        let ran = Scripted::new().able().reports_long(&report).runs("-s");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert_eq!(ran.stdout.matches("<< Reservation holder >>").count(), 2);
         // One host through two controllers is one holder.
         let report = long_report(1, &[(1, 1, 5), (2, 1, 5)]);
         let ran = Scripted::new()
@@ -1509,6 +1547,8 @@ mod model {
         persists: bool,
         /// A reservation that nothing can release: a fault.
         keeps: bool,
+        /// A host whose entry the reports do not list any more.
+        unlisted: Option<usize>,
     }
 
     impl Namespace {
@@ -1630,10 +1670,14 @@ mod model {
         fn report(&self) -> Vec<u8> {
             let mut data = self.generation.to_le_bytes().to_vec();
             data.push(self.held.map_or(0, |(held, _)| held));
-            data.extend(u16::try_from(self.registrants.len()).unwrap().to_le_bytes());
+            let listed = self.registrants.iter();
+            let listed: Vec<_> = listed
+                .filter(|(host, _)| self.unlisted != Some(*host))
+                .collect();
+            data.extend(u16::try_from(listed.len()).unwrap().to_le_bytes());
             data.extend([0, 0, u8::from(self.persists)]);
             data.resize(64, 0);
-            for &(host, key) in &self.registrants {
+            for &(host, key) in listed {
                 data.extend([0xff, 0xff, u8::from(self.holds(host)), 0, 0, 0, 0, 0]);
                 data.extend(key.to_le_bytes());
                 data.extend(HOSTS[host]);
@@ -1826,6 +1870,51 @@ mod model {
         a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
         a.0.borrow_mut().keeps = true;
         a.all(&[(0, "-o -L -K a -T 1"), (37, "-o -L -K a -T 1 --verify")]);
+    }
+
+    /// The host that is to be fenced is gone, and its entries with it.
+    #[test]
+    fn a_holder_that_is_not_listed_can_be_preempted() {
+        for (preempt, reserve) in [("-P", 5), ("-A", 1), ("-P", 6)] {
+            let [a, b] = Host::two();
+            a.all(&[(0, "-o -G -S a")]);
+            b.all(&[(0, "-o -G -S b"), (0, &format!("-o -R -K b -T {reserve}"))]);
+            b.0.borrow_mut().unlisted = Some(1);
+            a.all(&[
+                (0, "-k"),
+                (0, "-r"),
+                (0, "-s"),
+                (0, "-c"),
+                (0, "--has-key=a"),
+                (36, "--has-key=b"),
+                (0, "--reserved"),
+                (36, "--holder-is=a"),
+                (36, "--holder-is=b"),
+                (36, "--holder-is=0"),
+                (24, "-o -R -K a -T 5"),
+                // A release of what another host holds does nothing.
+                (0, &format!("-o -L -K a -T {reserve}")),
+            ]);
+            let overview = sg_persist(&a, "--overview /dev/ng0n3");
+            assert_eq!((overview.status, &overview.stderr[..]), (0, ""));
+            assert!(
+                overview
+                    .stdout
+                    .contains("The device does not say who holds it."),
+                "{}",
+                overview.stdout
+            );
+            a.all(&[
+                (0, "-o -I -S c --verify"),
+                (0, &format!("-o {preempt} -K c -S b -T {reserve} --verify")),
+                (0, "--holder-is=c"),
+            ]);
+        }
+        // The one whose entry is missing may be this host itself.
+        let [a, _] = Host::two();
+        a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 5")]);
+        a.0.borrow_mut().unlisted = Some(0);
+        a.all(&[(0, "-o -L -K a -T 5"), (36, "--reserved")]);
     }
 
     #[test]

@@ -369,7 +369,8 @@ pub enum InvalidReport {
 pub struct Held {
     /// Its type.
     pub reservation_type: ReservationType,
-    /// The holder's key; `None` where all registrants hold it.
+    /// The holder's key; `None` where all registrants hold it, or where the holder is not listed:
+    /// a controller may have dropped the entries of a host that is gone.
     pub key: Option<ReservationKey>,
 }
 
@@ -382,9 +383,6 @@ pub enum Contradiction {
     /// A holder and no reservation.
     #[error("the reservation report names a holder and no reservation")]
     HolderOfNothing,
-    /// A reservation and no holder.
-    #[error("the reservation report names a reservation and no holder of it")]
-    NoHolder,
     /// Holders that are not the same.
     #[error("the reservation report names several holders of a reservation that has one")]
     SeveralHolders,
@@ -446,30 +444,41 @@ impl ReservationReport {
         })
     }
 
+    /// The type of the reservation held, if any, whoever holds it.
+    ///
+    /// # Errors
+    /// [`Contradiction`], but for [`Contradiction::SeveralHolders`].
+    pub fn held_type(&self) -> Result<Option<ReservationType>, Contradiction> {
+        match ReservationType::from_code(self.reservation_type) {
+            Some(known) => Ok(Some(known)),
+            None if self.reservation_type != 0 => {
+                Err(Contradiction::UnknownType(self.reservation_type))
+            }
+            None if self.registrants.iter().any(Registrant::is_holder) => {
+                Err(Contradiction::HolderOfNothing)
+            }
+            None => Ok(None),
+        }
+    }
+
     /// The reservation held, if any.
     ///
     /// # Errors
     /// [`Contradiction`].
     pub fn held(&self) -> Result<Option<Held>, Contradiction> {
+        let Some(reservation_type) = self.held_type()? else {
+            return Ok(None);
+        };
         let mut holders = self.registrants.iter().filter(|one| one.is_holder());
-        if self.reservation_type == 0 {
-            return match holders.next() {
-                Some(_) => Err(Contradiction::HolderOfNothing),
-                None => Ok(None),
-            };
-        }
-        let reservation_type = ReservationType::from_code(self.reservation_type)
-            .ok_or(Contradiction::UnknownType(self.reservation_type))?;
-        if reservation_type.is_held_by_all() {
-            if self.registrants.is_empty() {
-                return Err(Contradiction::NoHolder);
-            }
+        let holder = holders
+            .next()
+            .filter(|_| !reservation_type.is_held_by_all());
+        let Some(holder) = holder else {
             return Ok(Some(Held {
                 reservation_type,
                 key: None,
             }));
-        }
-        let holder = holders.next().ok_or(Contradiction::NoHolder)?;
+        };
         // One host may be registered through several controllers.
         let same = |other: &Registrant| {
             (other.key, &other.host_identifier) == (holder.key, &holder.host_identifier)
@@ -789,7 +798,11 @@ mod tests {
             );
         }
         for code in 1..=4 {
-            assert_eq!(report(code, &[(0, 5, "aa")]), Err(Contradiction::NoHolder));
+            // The type is known, and that nobody listed is the holder.
+            for registrants in [&[][..], &[(0, 5, "aa")], &[(0, 5, "aa"), (0xfe, 6, "bb")]] {
+                let held = report(code, registrants).unwrap().unwrap();
+                assert_eq!((held.reservation_type.code(), held.key), (code, None));
+            }
             for other in [(1, 6, "aa"), (1, 5, "bb")] {
                 assert_eq!(
                     report(code, &[(1, 5, "aa"), other]),
@@ -800,7 +813,7 @@ mod tests {
             assert_eq!(twice.unwrap().unwrap().key, Some(ReservationKey(5)));
         }
         for code in 5..=6 {
-            assert_eq!(report(code, &[]), Err(Contradiction::NoHolder));
+            assert_eq!(report(code, &[]).unwrap().unwrap().key, None);
             // Some controllers mark all of them, some the one that made it.
             let held = report(code, &[(0, 5, "aa")]).unwrap().unwrap();
             assert_eq!(held.key, None);

@@ -3,7 +3,7 @@
 use super::device::{Device, Session};
 use crate::cli::request::Question;
 use crate::error::Error;
-use crate::pr::ReservationType;
+use crate::pr::{ReservationKey, ReservationType};
 use crate::transport::Access;
 
 /// How often an answer that takes several commands is put together again when the registrations
@@ -35,7 +35,8 @@ pub(super) fn ask(
                     return Ok(false);
                 };
                 if !is_held_by_all(held.reservation_type) {
-                    return Ok(held.reservation_key == key);
+                    // Key 0 is nobody's: the holder is not told.
+                    return Ok(held.reservation_key == key && key != ReservationKey(0));
                 }
                 let keys = device.read_keys()?;
                 if keys.generation == data.generation {

@@ -820,7 +820,8 @@ fn read_keys(report: &ReservationReport) -> Vec<u8> {
 fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
     let held = report.held().map_err(malformed)?;
     let reservation = held.map(|held| Reservation {
-        // For the types that all registrants hold, SCSI has key 0.
+        // For the types that all registrants hold, SCSI has key 0; nobody has it, so it serves for
+        // a holder that is not listed as well.
         reservation_key: held.key.unwrap_or(NO_KEY),
         scope: Scope::LU_SCOPE,
         reservation_type: scsi_type(held.reservation_type),
@@ -833,11 +834,11 @@ fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
 }
 
 fn read_full_status(report: &ReservationReport) -> Result<Vec<u8>, End> {
-    let held = report.held().map_err(malformed)?;
+    let held = report.held_type().map_err(malformed)?;
     let descriptor = |registrant: &Registrant| {
         let by_this = held
-            .filter(|held| held.reservation_type.is_held_by_all() || registrant.is_holder())
-            .map(|held| (Scope::LU_SCOPE, scsi_type(held.reservation_type)));
+            .filter(|held| held.is_held_by_all() || registrant.is_holder())
+            .map(|held| (Scope::LU_SCOPE, scsi_type(held)));
         FullStatusDescriptor {
             reservation_key: registrant.key,
             target_ports: match registrant.controller_id {
