@@ -178,7 +178,7 @@ impl LogicalUnit {
         // Some targets write more than they were asked for; let that stay in our memory.
         let mut buffer = vec![0; usize::from(room.max(prin::DEFAULT_ALLOCATION_LENGTH))];
         let room = usize::from(room);
-        let completion = self
+        let mut completion = self
             .transport
             .execute(Command {
                 cdb,
@@ -191,7 +191,11 @@ impl LogicalUnit {
         if completion.has_sense() {
             prin::beside_sense(&buffer)?;
         }
-        Ok(buffer)
+        let whole = completion.translation.whole_answer.take();
+        // What no command of SCSI can ask for; for anything less there is another attempt.
+        Ok(whole
+            .filter(|whole| whole.len() > u16::MAX.into())
+            .unwrap_or(buffer))
     }
 }
 

@@ -404,6 +404,99 @@ mod reading {
         );
     }
 
+    /// As the program has it beside the buffer: the beginning in the buffer, all of it beside.
+    #[test]
+    fn the_whole_answer_comes_beside_what_the_command_has_room_for() {
+        use sg_persist::pr::prin::ServiceAction;
+        use sg_persist::transport::Command;
+
+        let scripted = Scripted::new()
+            .able()
+            .reports_long(TWO_HOSTS)
+            .reports_long(TWO_HOSTS)
+            .reports_long(TWO_HOSTS)
+            .reports_long(TWO_HOSTS);
+        let mut transport = scripted
+            .open(Path::new("/dev/nvme0n3"), Access::ReadOnly)
+            .unwrap();
+        let whole = bytes("00000002 00000010 0000000000abc123 0000000000123abc");
+        // Room in the command, room in the buffer, what comes, and whether there is more.
+        for (room, length, came, beside) in [
+            (24, 24, 24, false),
+            (23, 23, 23, true),
+            (8, 24, 8, true),
+            (24, 10, 10, false),
+        ] {
+            let mut buffer = vec![0xee; length];
+            let completion = transport
+                .execute(Command {
+                    cdb: ServiceAction::ReadKeys.cdb(room),
+                    data: Data::In(&mut buffer),
+                    timeout: Duration::from_secs(60),
+                })
+                .unwrap();
+            assert!(completion.check().is_ok());
+            assert_eq!(completion.transferred(length).unwrap(), came);
+            assert_eq!(buffer[..came], whole[..came]);
+            assert!(buffer[came..].iter().all(|&byte| byte == 0xee));
+            let found = completion.translation.whole_answer;
+            assert_eq!(found, beside.then(|| whole.clone()), "{room} {length}");
+        }
+    }
+
+    /// Only the form of SCSI ends at 65535 bytes: 8190 keys, 1365 full status descriptors.
+    #[test]
+    fn answers_longer_than_scsi_can_ask_for_are_whole() {
+        use sg_persist::unit::LogicalUnit;
+
+        for count in [1365, 1366, 8190, 8191, 65535_u16] {
+            let registrants: Vec<_> = (0..count)
+                .map(|number| (number, 0, 0x1_0000 + u64::from(number)))
+                .collect();
+            let report = bytes(&long_report(0, &registrants));
+            let scripted = |reads| {
+                let room = u32::try_from(64 + 64 * (usize::from(count) + 1)).unwrap();
+                let whole = report.clone();
+                (0..reads).fold(Scripted::new().able(), |scripted, _| {
+                    let command = |room: u32| (Queue::Io, 0x0e, 3, room / 4 - 1, 1);
+                    scripted
+                        .step(command(4096), "", Ok((0, whole[..4096].to_vec())))
+                        .step(command(room), "", Ok((0, whole.clone())))
+                })
+            };
+            // An answer that SCSI can ask for is longer than the room of the first attempt.
+            let reads = |length: usize| {
+                if (8193..65536).contains(&length) {
+                    2
+                } else {
+                    1
+                }
+            };
+            let (keys, full) = (8 + 8 * usize::from(count), 8 + 48 * usize::from(count));
+            let last = format!("\n    0x{:x}\n", 0x1_0000 + u32::from(count) - 1);
+            let ran = scripted(reads(keys)).runs("-k");
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert_eq!(ran.stdout.lines().count(), usize::from(count) + 1);
+            assert!(ran.stdout.ends_with(&last));
+            let ran = scripted(reads(keys)).runs(&format!("--has-key={}", &last.trim()[2..]));
+            ran.is(0, "", "");
+            let ran = scripted(reads(full)).runs("-s");
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert_eq!(ran.stdout.matches("    Key=0x").count(), usize::from(count));
+            // A room that was asked for is kept to.
+            let ran = scripted(1).runs("-k -l 10");
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            let unit = |reads| {
+                let opened = scripted(reads).open(Path::new("/dev/nvme0n3"), Access::ReadOnly);
+                LogicalUnit::new(opened.unwrap())
+            };
+            let found = unit(reads(keys)).read_keys().unwrap();
+            assert_eq!(found.keys.len(), usize::from(count));
+            let found = unit(reads(full)).read_full_status().unwrap();
+            assert_eq!(found.descriptors.len(), usize::from(count));
+        }
+    }
+
     #[test]
     fn reports_longer_than_one_buffer_are_read_whole() {
         let registrants: Vec<_> = (0..200)

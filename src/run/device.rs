@@ -246,7 +246,17 @@ impl<'a, 'c> Device<'a, 'c> {
     ) -> Result<(Vec<u8>, Result<T, Malformed>), Error> {
         let room = given.unwrap_or(DEFAULT_ALLOCATION_LENGTH);
         let tries = if given.is_some() { 0 } else { prin::MORE_TRIES };
-        prin::read_whole(room, tries, |room| self.read_once(action, room), parse)
+        let read = prin::read_whole(room, tries, |room| self.read_once(action, room), &parse)?;
+        let needed = read.1.as_ref().err().and_then(Malformed::needed);
+        if given.is_none() && needed.is_some_and(|needed| needed > u16::MAX.into()) {
+            let mut record = self.session.record.borrow_mut();
+            let completion = record.completion.as_mut();
+            if let Some(whole) = completion.and_then(|it| it.translation.whole_answer.take()) {
+                let parsed = parse(&whole);
+                return Ok((whole, parsed));
+            }
+        }
+        Ok(read)
     }
 
     /// The whole answer to `action`, as `parse` reads it.

@@ -178,6 +178,9 @@ pub struct Translation {
     pub reason: Option<String>,
     /// What came back of them contradicts itself, so that there is no answer; the reason tells how.
     pub malformed: bool,
+    /// The whole parameter data, where it is longer than the command has room for; the buffer has
+    /// its beginning.
+    pub whole_answer: Option<Vec<u8>>,
     /// What a change lacks that was accepted; the reason tells what it is.
     pub shortcoming: Option<Shortcoming>,
 }

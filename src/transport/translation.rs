@@ -131,7 +131,8 @@ impl<P: Passthrough> Transport for Translator<P> {
         self.timeout = command.timeout;
         self.sent.clear();
         let answer = self.answer(&command.cdb, &command.data);
-        let mut completion = completion(answer, command.data)?;
+        let room = allocation_length(&command.cdb);
+        let mut completion = completion(answer, command.data, room)?;
         completion.duration = started.elapsed();
         completion.translation.sent = self.sent();
         Ok(completion)
@@ -146,8 +147,24 @@ impl<P: Passthrough> Transport for Translator<P> {
     }
 }
 
-/// What the command's sender gets to see. Data in is as much of the answer as there is room for.
-fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Completion> {
+/// The room that a PERSISTENT RESERVE IN command has for its answer, in bytes; `None` for other
+/// commands.
+fn allocation_length(cdb: &Cdb) -> Option<usize> {
+    match *cdb.as_bytes() {
+        [Cdb::PERSISTENT_RESERVE_IN, _, _, _, _, _, _, high, low, _] => {
+            Some(u16::from_be_bytes([high, low]).into())
+        }
+        _ => None,
+    }
+}
+
+/// What the command's sender gets to see. Data in is as much of the answer as there is `room` for
+/// in the command, and in the buffer; an answer that does not fit the command comes beside it.
+fn completion(
+    answer: Result<Vec<u8>, End>,
+    data: Data<'_>,
+    room: Option<usize>,
+) -> io::Result<Completion> {
     let requested = data.len();
     let mut moved = 0;
     let mut completion = Completion::default();
@@ -156,8 +173,10 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
         Ok(answer) => {
             moved = requested;
             if let Data::In(buffer) = data {
-                moved = answer.len().min(buffer.len());
+                let room = room.unwrap_or(usize::MAX);
+                moved = answer.len().min(room).min(buffer.len());
                 buffer[..moved].copy_from_slice(&answer[..moved]);
+                translation.whole_answer = (answer.len() > room).then_some(answer);
             }
             None
         }
@@ -286,8 +305,9 @@ impl<P: Passthrough> Translator<P> {
         Ok(namespace)
     }
 
+    /// The whole answer, whatever room the command has for it.
     fn prin(&mut self, cdb: &Cdb) -> Result<Vec<u8>, End> {
-        let &[_, action, _, _, _, _, _, high, low, _] = cdb.as_bytes() else {
+        let &[_, action, _, _, _, _, _, _, _, _] = cdb.as_bytes() else {
             return refused(INVALID_FIELD_IN_CDB, "the command has 10 bytes");
         };
         let Some(action) = prin::ServiceAction::from_code(action & 0x1f) else {
@@ -297,14 +317,12 @@ impl<P: Passthrough> Translator<P> {
             );
         };
         let namespace = self.reservations()?;
-        let mut data = match action {
+        Ok(match action {
             prin::ServiceAction::ReadKeys => read_keys(&self.report(namespace)?),
             prin::ServiceAction::ReadReservation => read_reservation(&self.report(namespace)?)?,
             prin::ServiceAction::ReportCapabilities => self.report_capabilities(namespace)?,
             prin::ServiceAction::ReadFullStatus => read_full_status(&self.report(namespace)?)?,
-        };
-        data.truncate(usize::from(u16::from_be_bytes([high, low])));
-        Ok(data)
+        })
     }
 
     fn report_capabilities(&mut self, namespace: u32) -> Result<Vec<u8>, End> {
