@@ -1535,18 +1535,29 @@ sg_persist failed: Transport error
 
     #[test]
     fn who_may_not_is_told_what_would_help() {
-        let ran = clear_that_the_kernel_ends_with(libc::EACCES);
-        ran.is(
-            63,
-            "",
-            "Persistent reservation out: pass-through os error: Permission denied
-PR out (Clear): Permission denied
+        let advice = "This NVMe command takes CAP_SYS_ADMIN: run this as root (in a container: with \
+                      that capability). Since Linux 6.2 reservation commands take no more than an \
+                      open node of the namespace (not of a partition), for a change one that may be \
+                      written, but only where the controller's Commands Supported and Effects log \
+                      lists them\n";
+        let denied = |name: &str| {
+            format!(
+                "Persistent reservation out: pass-through os error: Permission denied
+PR out ({name}): Permission denied
 sg_persist failed: Permission denied
-The kernel keeps this NVMe command for those with CAP_SYS_ADMIN or, since Linux 6.2, who may \
-             write the node of the namespace (not of a partition): run this as root (in a \
-             container: with that capability)
-",
-        );
+{advice}"
+            )
+        };
+        let ran = clear_that_the_kernel_ends_with(libc::EACCES);
+        ran.is(63, "", &denied("Clear"));
+        // Get Features, which nobody else may send.
+        let command = (Queue::Admin, 0x0a, 0, 0x81, 1);
+        let ran = Scripted::new()
+            .able()
+            .reports_long(TWO_HOSTS)
+            .step(command, "", Err(libc::EACCES))
+            .runs("-o -G");
+        ran.is(63, "", &denied("Register"));
     }
 
     /// What was sent is shown however it ended, and so is what was sent before it.

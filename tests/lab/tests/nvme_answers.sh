@@ -430,6 +430,21 @@ test_refused_unsent() {
     no_command
 }
 
+# A controller without the log of effects: the kernel lets nobody but root send it reservation commands.
+test_ordinary_user_without_effects() {
+    local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    chmod 666 "$node1"
+    local what
+    for what in '--in --read-keys' '--out --register --param-sark=1'; do
+        # shellcheck disable=SC2086
+        "${nobody[@]}" sg_persist -n $what "$node1" >/run/out 2>/run/err && status=0 || status=$?
+        ((status == 63)) || fail "$what: status $status: $(cat /run/err)"
+        [[ ! -s /run/out && $(</run/err) = *$'\nThis NVMe command takes CAP_SYS_ADMIN: '* ]] || fail "$(cat /run/out /run/err)"
+    done
+    no_command
+    chmod 600 "$node1"
+}
+
 # Nothing that the program does writes to the namespace.
 test_no_writes() {
     writes "$node1" A
