@@ -1410,6 +1410,50 @@ sg_persist failed: Illegal request, Invalid opcode
         assert!(ran.stderr.contains("(RESCAP is 0)"), "{ran:?}");
     }
 
+    /// What an overview can do without is no error, and no line on standard error.
+    #[test]
+    fn an_overview_says_once_what_it_fails_of_and_nothing_of_what_it_can_do_without() {
+        let overview = |scripted: &Scripted| sg_persist(scripted, "--overview /dev/nvme0n3");
+        let ran = overview(&Scripted::new().identifies(super::controller(false, true)));
+        ran.is(
+            9,
+            "",
+            "Persistent reservation in: the NVMe controller does not support reservations (bit 5 of \
+             ONCS is 0)
+PR in (Read keys): command not supported
+sg_persist failed: Illegal request, Invalid opcode
+",
+        );
+        let without = || {
+            Scripted::new()
+                .able()
+                .has(0)
+                .reports_long(TWO_HOSTS)
+                .reports_long(TWO_HOSTS)
+                .reports_long(TWO_HOSTS)
+        };
+        let ran = overview(&without());
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(ran.stdout.contains("0xabc123"), "{ran:?}");
+        // With -v it is told.
+        let ran = sg_persist(&without(), "--overview -v /dev/nvme0n3");
+        assert_eq!(ran.status, 0);
+        assert!(ran.stderr.contains("(RESCAP is 0)"), "{ran:?}");
+        // What it cannot do without is.
+        let command = (Queue::Admin, 6, 3, 0, 0);
+        let ran = overview(
+            &Scripted::new()
+                .able()
+                .step(command, "", Ok((0x4006, Vec::new()))),
+        );
+        assert_eq!((ran.status, &ran.stdout[..]), (3, ""));
+        assert!(
+            ran.stderr
+                .contains("Identify Namespace ended with NVMe status 0x6"),
+            "{ran:?}"
+        );
+    }
+
     #[test]
     fn the_node_of_a_controller_names_the_one_of_a_namespace() {
         let mut scripted = Scripted::new().able();

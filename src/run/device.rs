@@ -50,6 +50,8 @@ pub(super) struct Record {
     pub(super) unit_attentions: Vec<Vec<u8>>,
     pub(super) parameter_data: Option<ParameterData>,
     pub(super) answer: Option<bool>,
+    /// What is said of how commands end, kept back while a device may refuse what it is asked.
+    held_back: Option<Vec<u8>>,
 }
 
 /// What a command that was carried out moved.
@@ -138,7 +140,10 @@ impl<'a, 'c> Device<'a, 'c> {
             let level = self.session.task.verbosity;
             if attention.is_none() || level > 0 {
                 let told = diagnostic::outcome(cdb, requested, &result, level);
-                self.session.console.err_from_device(&told);
+                match &mut self.session.record.borrow_mut().held_back {
+                    Some(held_back) if level == 0 => held_back.extend(told),
+                    _ => self.session.console.err_from_device(&told),
+                }
             }
             let Some(sense) = attention else {
                 return Ok(moved(result, length));
@@ -267,6 +272,28 @@ impl<'a, 'c> Device<'a, 'c> {
     ) -> Result<T, Error> {
         let (_, parsed) = self.read_whole(action, None, parse)?;
         parsed.map_err(|source| malformed(action, source, None))
+    }
+
+    /// The same, where the device need not support it: `may_fail` tells which errors are no more
+    /// than that. Nothing is said of those but with `-v`.
+    pub(super) fn read_optional<T>(
+        &mut self,
+        action: prin::ServiceAction,
+        parse: impl Fn(&[u8]) -> Result<T, Malformed>,
+        may_fail: impl Fn(&Error) -> bool,
+    ) -> Result<Option<T>, Error> {
+        let session = self.session;
+        session.record.borrow_mut().held_back = Some(Vec::new());
+        let result = self.read(action, parse);
+        let held_back = session.record.borrow_mut().held_back.take();
+        match result {
+            Err(error) if may_fail(&error) => Ok(None),
+            result => {
+                let told = held_back.unwrap_or_default();
+                session.console.err_from_device(&told);
+                result.map(Some)
+            }
+        }
     }
 
     /// READ KEYS.

@@ -20,8 +20,11 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Result<(), 
         }
         let mut device = Device::open(session, name, access, true)?;
         let inquiry = device.inquiry()?;
-        let capabilities =
-            optional(device.read(ServiceAction::ReportCapabilities, Capabilities::parse))?;
+        let capabilities = device.read_optional(
+            ServiceAction::ReportCapabilities,
+            Capabilities::parse,
+            is_unsupported,
+        )?;
         let (keys, reservation, full_status) = snapshot(&mut device)?;
         let own = (session.own_ports)(Path::new(name));
         let device = DeviceText::Printable.show(name.as_encoded_bytes());
@@ -56,8 +59,11 @@ fn snapshot(device: &mut Device<'_, '_>) -> Result<Registrations, Error> {
     for _ in 0..ATTEMPTS {
         let keys = device.read_keys()?;
         let reservation = device.read_reservation()?;
-        let full_status =
-            optional(device.read(ServiceAction::ReadFullStatus, ReadFullStatus::parse))?;
+        let full_status = device.read_optional(
+            ServiceAction::ReadFullStatus,
+            ReadFullStatus::parse,
+            is_unsupported,
+        )?;
         let agree = reservation.generation == keys.generation
             && full_status
                 .as_ref()
@@ -73,19 +79,18 @@ fn snapshot(device: &mut Device<'_, '_>) -> Result<Registrations, Error> {
     Err(Error::Unsteady)
 }
 
-/// `None` where the device does not support the service action.
-fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(data) => Ok(Some(data)),
-        Err(error @ Error::Command { .. }) => match ExitStatus::from(&error) {
-            ExitStatus::ILLEGAL_REQUEST | ExitStatus::INVALID_OPCODE => Ok(None),
-            _ => Err(error),
-        },
+/// Whether the device does not support what it was asked.
+fn is_unsupported(error: &Error) -> bool {
+    match error {
+        Error::Command { .. } => matches!(
+            ExitStatus::from(error),
+            ExitStatus::ILLEGAL_REQUEST | ExitStatus::INVALID_OPCODE
+        ),
         // Some targets answer with nothing but zeros.
-        Err(Error::Malformed {
+        Error::Malformed {
             source: Malformed::CapabilitiesLength { length: 0 },
             ..
-        }) => Ok(None),
-        Err(error) => Err(error),
+        } => true,
+        _ => false,
     }
 }
