@@ -441,6 +441,12 @@ test_ordinary_user_without_effects() {
         ((status == 63)) || fail "$what: status $status: $(cat /run/err)"
         [[ ! -s /run/out && $(</run/err) = *$'\nThis NVMe command takes CAP_SYS_ADMIN: '* ]] || fail "$(cat /run/out /run/err)"
     done
+    # What the kernel did not take is shown, and what it took before.
+    "${nobody[@]}" sg_persist -n -v --out --register --param-sark=1 "$node1" >/run/out 2>/run/err || true
+    for what in 'Identify Controller: opcode=0x06 nsid=0 cdw10=0x1 cdw11=0x0: 0x0000 Successful completion' \
+        'Reservation Register: opcode=0x0d nsid=1 cdw10=0x0 cdw11=0x0 data=00000000000000000100000000000000: Permission denied (errno=13)'; do
+        grep -qF "command $what" /run/err || fail "no $what: $(cat /run/err)"
+    done
     no_command
     chmod 600 "$node1"
 }
