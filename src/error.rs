@@ -113,9 +113,10 @@ impl Error {
                 source: CommandError::Os(source),
                 ..
             } if source.raw_os_error() == Some(libc::EACCES) => Some(
-                "The kernel keeps this NVMe command for those with CAP_SYS_ADMIN or, since Linux \
-                 6.2, who may write the node of the namespace (not of a partition): run this as \
-                 root (in a container: with that capability)",
+                "This NVMe command takes CAP_SYS_ADMIN: run this as root (in a container: with that \
+                 capability). Since Linux 6.2 reservation commands take no more than an open node of \
+                 the namespace (not of a partition), for a change one that may be written, but only \
+                 where the controller's Commands Supported and Effects log lists them",
             ),
             Self::Command {
                 source: CommandError::Os(source),

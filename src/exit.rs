@@ -251,6 +251,8 @@ impl From<&CommandError> for ExitStatus {
                 ScsiStatus::TASK_ABORTED => Self::TASK_ABORTED,
                 _ => Self::OTHER,
             },
+            CommandError::NotThere(_) => Self::NOT_VERIFIED,
+            CommandError::Unverified(_) => Self::UNVERIFIABLE,
             CommandError::Malformed(_) | CommandError::Residual { .. } => Self::MALFORMED,
         }
     }

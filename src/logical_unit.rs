@@ -75,6 +75,13 @@ pub trait Exchange {
     /// Takes note of the `data` that an exchange brought and that no sense data came with.
     fn received(&mut self, _cdb: Cdb, _data: &[u8]) {}
 
+    /// What follows, up to [`Exchange::end_optional`], is asked of a device server that need not
+    /// know it.
+    fn begin_optional(&mut self) {}
+
+    /// There is an answer, or an error; or the answer is missing (`is_missing`), which is none.
+    fn end_optional(&mut self, _is_missing: bool) {}
+
     /// What registers with the logical unit.
     fn registrants(&self) -> Registrants;
 }
@@ -245,7 +252,7 @@ impl<E: Exchange> LogicalUnit<E> {
         let steady = self.of_one_generation(|unit| {
             let keys = unit.read_keys()?;
             let reservation = unit.read_reservation()?;
-            let full_status = if_any::<E, _>(unit.read_full_status())?;
+            let full_status = unit.if_any(Self::read_full_status)?;
             let mut agree = reservation.generation == keys.generation;
             let mut alike = true;
             if let Ok(full_status) = &full_status {
@@ -278,7 +285,32 @@ impl<E: Exchange> LogicalUnit<E> {
     pub fn capabilities_if_any(
         &mut self,
     ) -> Result<Result<Capabilities, NoAnswer>, QueryError<E::Error>> {
-        if_any::<E, _>(self.report_capabilities())
+        self.if_any(Self::report_capabilities)
+    }
+
+    /// The answer that `read` gets, or why there is none to be had.
+    fn if_any<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, QueryError<E::Error>>,
+    ) -> Result<Result<T, NoAnswer>, QueryError<E::Error>> {
+        let is_unsupported = |error: &E::Error| {
+            matches!(
+                E::command_error(error),
+                Some(CommandError::Sense(Some(sense)))
+                    if sense.key == SenseKey::ILLEGAL_REQUEST && !sense.deferred
+            )
+        };
+        self.exchange.begin_optional();
+        let answer = match read(self) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(QueryError::Malformed { source, .. }) => Ok(Err(source.into())),
+            Err(QueryError::Command(error)) if is_unsupported(&error) => {
+                Ok(Err(NoAnswer::Unsupported))
+            }
+            Err(error) => Err(error),
+        };
+        self.exchange.end_optional(matches!(answer, Ok(Err(_))));
+        answer
     }
 
     /// Asks again until `read` finds that its answers are of one PRGENERATION, which is when it
@@ -479,22 +511,6 @@ fn refuses_room(error: &CommandError) -> bool {
         ),
         CommandError::Sense(Some(sense)) => sense.is_invalid_field_in_cdb(),
         _ => false,
-    }
-}
-
-/// The answer, or why there is none to be had.
-fn if_any<E: Exchange, T>(
-    answer: Result<T, QueryError<E::Error>>,
-) -> Result<Result<T, NoAnswer>, QueryError<E::Error>> {
-    let is_unsupported = |error: &E::Error| {
-        let error = E::command_error(error);
-        matches!(error, Some(CommandError::Sense(Some(sense))) if sense.key == SenseKey::ILLEGAL_REQUEST)
-    };
-    match answer {
-        Ok(answer) => Ok(Ok(answer)),
-        Err(QueryError::Malformed { source, .. }) => Ok(Err(source.into())),
-        Err(QueryError::Command(error)) if is_unsupported(&error) => Ok(Err(NoAnswer::Unsupported)),
-        Err(error) => Err(error),
     }
 }
 

@@ -196,6 +196,10 @@ impl Transport for Watch {
         self.inner.node()
     }
 
+    fn sent(&mut self) -> Vec<String> {
+        self.inner.sent()
+    }
+
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
         self.inner.sg_driver_version()
     }

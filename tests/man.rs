@@ -235,6 +235,7 @@ impl Passthrough for Ends {
     fn send(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<NvmeStatus> {
         match data {
             Data::In(buffer) if command.opcode() == 0x06 => {
+                buffer.fill(0);
                 buffer[520] = 1 << 5;
                 Ok(NvmeStatus::SUCCESS)
             }

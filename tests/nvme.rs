@@ -20,7 +20,7 @@ use sg_persist::clock::SystemClock;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::nvme::{self, Direction, Queue};
 use sg_persist::run::{World, run};
-use sg_persist::transport::nvme::Passthrough;
+use sg_persist::transport::nvme::{NoPath, Passthrough};
 use sg_persist::transport::translation::Translator;
 use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
 
@@ -406,6 +406,84 @@ mod reading {
         );
     }
 
+    /// As the program has it beside the buffer: the beginning in the buffer, all of it beside.
+    #[test]
+    fn the_whole_answer_comes_beside_what_the_command_has_room_for() {
+        use sg_persist::pr::prin::ServiceAction;
+        use sg_persist::transport::Command;
+
+        let scripted = Scripted::new()
+            .able()
+            .reports_long(TWO_HOSTS)
+            .reports_long(TWO_HOSTS)
+            .reports_long(TWO_HOSTS)
+            .reports_long(TWO_HOSTS);
+        let mut transport = scripted
+            .open(Path::new("/dev/nvme0n3"), Access::ReadOnly)
+            .unwrap();
+        let whole = bytes("00000002 00000010 0000000000abc123 0000000000123abc");
+        // Room in the command, room in the buffer, and what comes.
+        for (room, length, came) in [(24, 24, 24), (23, 23, 23), (8, 24, 8), (24, 10, 10)] {
+            let mut buffer = vec![0xee; length];
+            let completion = transport
+                .execute(Command {
+                    cdb: ServiceAction::ReadKeys.cdb(room),
+                    data: Data::In(&mut buffer),
+                    timeout: Duration::from_secs(60),
+                })
+                .unwrap();
+            assert!(completion.check().is_ok());
+            assert_eq!(completion.transferred(length).unwrap(), came);
+            assert_eq!(buffer[..came], whole[..came]);
+            assert!(buffer[came..].iter().all(|&byte| byte == 0xee));
+            let found = completion.translation.whole_answer;
+            assert_eq!(found.as_ref(), Some(&whole), "{room} {length}");
+        }
+    }
+
+    /// Only the form of SCSI ends at 65535 bytes: 8190 keys, 1365 full status descriptors.
+    #[test]
+    fn answers_longer_than_scsi_can_ask_for_are_whole() {
+        use sg_persist::logical_unit::LogicalUnit;
+
+        // 1354 descriptors end so near the room of the first attempt that others would be asked again.
+        for count in [1354, 1365, 1366, 8190, 8191, 65535_u16] {
+            let registrants: Vec<_> = (0..count)
+                .map(|number| (number, 0, 0x1_0000 + u64::from(number)))
+                .collect();
+            let report = bytes(&long_report(0, &registrants));
+            let scripted = || {
+                let room = u32::try_from(64 + 64 * (usize::from(count) + 1)).unwrap();
+                let command = |room: u32| (Queue::Io, 0x0e, 3, room / 4 - 1, 1);
+                Scripted::new()
+                    .able()
+                    .step(command(4096), "", Ok((0, report[..4096].to_vec())))
+                    .step(command(room), "", Ok((0, report.clone())))
+            };
+            let last = format!("\n    0x{:x}\n", 0x1_0000 + u32::from(count) - 1);
+            let ran = scripted().runs("-k");
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert_eq!(ran.stdout.lines().count(), usize::from(count) + 1);
+            assert!(ran.stdout.ends_with(&last));
+            let ran = scripted().runs(&format!("--has-key={}", &last.trim()[2..]));
+            ran.is(0, "", "");
+            let ran = scripted().runs("-s");
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert_eq!(ran.stdout.matches("    Key=0x").count(), usize::from(count));
+            // A room that was asked for is kept to.
+            let ran = scripted().runs("-k -l 10");
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            let unit = || {
+                let opened = scripted().open(Path::new("/dev/nvme0n3"), Access::ReadOnly);
+                LogicalUnit::new(opened.unwrap())
+            };
+            let found = unit().read_keys().unwrap();
+            assert_eq!(found.keys.len(), usize::from(count));
+            let found = unit().read_full_status().unwrap();
+            assert_eq!(found.descriptors.len(), usize::from(count));
+        }
+    }
+
     #[test]
     fn reports_longer_than_one_buffer_are_read_whole() {
         let registrants: Vec<_> = (0..200)
@@ -417,8 +495,8 @@ mod reading {
         let ran = Scripted::new()
             .able()
             .reports_long(&fewer)
-            .reports(1, 64 + 199 * 64, 0, &whole)
             .reports(1, 64 + 200 * 64, 0, &whole)
+            .reports(1, 2 * (64 + 200 * 64), 0, &whole)
             .runs("-k");
         assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
         assert_eq!(ran.stdout.lines().count(), 201);
@@ -429,16 +507,16 @@ mod reading {
     fn a_report_that_keeps_growing_is_no_answer() {
         let mut scripted = Scripted::new().able();
         let mut room = 4096;
-        for count in [100, 101, 102, 103, 104] {
+        for count in [100, 102, 104, 106, 108] {
             let registrants: Vec<_> = (1..=count).map(|key| (key, 0, u64::from(key))).collect();
             scripted = scripted.reports(1, room, 0, &long_report(0, &registrants));
-            room = 64 + 64 * u32::from(count);
+            room = 64 + 64 * u32::from(count + 1);
         }
         scripted.runs("-k").is(
             97,
             "",
             "Persistent reservation in: the reservation report kept growing while it was read: it \
-             takes 6720 bytes now, for 104 registered controllers
+             takes 6976 bytes now, for 108 registered controllers
 PR in (Read keys): Malformed SCSI command response
 sg_persist failed: Malformed SCSI command response
 ",
@@ -448,7 +526,7 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn a_report_too_long_for_the_kernel_is_no_answer() {
         let long = "07000000 00 ffff 0000 00 00";
-        let command = (Queue::Io, 0x0e, 3, (64 + 65535 * 64) / 4 - 1, 1);
+        let command = (Queue::Io, 0x0e, 3, (64 + 65536 * 64) / 4 - 1, 1);
         let ran = Scripted::new()
             .able()
             .reports_long(long)
@@ -458,10 +536,107 @@ sg_persist failed: Malformed SCSI command response
         assert!(
             ran.stderr.starts_with(
                 "Persistent reservation in: the reservation report names 65535 registered \
-                 controllers and takes 4194304 bytes; the kernel reads no command of that length\n"
+                 controllers and takes 4194304 bytes; no command for 4194368 bytes is taken\n"
             ),
             "{ran:?}"
         );
+    }
+
+    /// The report of `all` controllers, of which a controller counts as many as fit.
+    fn shortened(scripted: Scripted, all: u16, rooms: &[u32]) -> Scripted {
+        rooms.iter().fold(scripted, |scripted, &room| {
+            let fit = u16::try_from((room - 64) / 64).unwrap();
+            let registrants: Vec<_> = (1..=all.min(fit))
+                .map(|key| (key, 0, u64::from(key)))
+                .collect();
+            scripted.reports(1, room, 0, &long_report(0, &registrants))
+        })
+    }
+
+    #[test]
+    fn a_report_that_fills_its_room_is_read_with_more() {
+        // 63 registered controllers fill the room exactly.
+        for (all, rooms) in [
+            (62, &[4096][..]),
+            (63, &[4096, 8192]),
+            (64, &[4096, 8192]),
+            (300, &[4096, 8192, 16384, 32768]),
+        ] {
+            let ran = shortened(Scripted::new().able(), all, rooms).runs("-k");
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            assert_eq!(ran.stdout.lines().count(), usize::from(all) + 1);
+        }
+        // In the short form a descriptor takes less than the room that has to be left.
+        let mut fills = bytes("07000000 00 a700");
+        fills.resize(24, 0);
+        (1..=167_u8).for_each(|key| {
+            fills.extend([1, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0, 0, 0, 0, 0, 0, 1]);
+            fills.extend(u64::from(key).to_le_bytes());
+        });
+        assert_eq!(fills.len(), 4032);
+        for (count, rooms) in [(167_u8, &[4096][..]), (168, &[4096, 8192])] {
+            let mut report = fills.clone();
+            report[5] = count;
+            (167..count).for_each(|key| {
+                report.extend([1, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0, 0, 0, 0, 0, 0, 1]);
+                report.extend(u64::from(key).to_le_bytes());
+            });
+            let scripted = Scripted::new().identifies(controller(true, false));
+            let ran = rooms
+                .iter()
+                .fold(scripted, |scripted, &room| {
+                    scripted.reports(0, room, 0, &hex::encode(&report))
+                })
+                .runs("-k");
+            assert_eq!(ran.status, 0);
+        }
+    }
+
+    #[test]
+    fn a_report_that_may_be_cut_is_no_answer() {
+        let refused = [
+            Err(libc::EINVAL),
+            Err(libc::ENOMEM),
+            Err(libc::E2BIG),
+            Ok((0x4002, Vec::new())),
+        ];
+        for refusal in refused {
+            for option in [
+                "-k",
+                "-r",
+                "-s",
+                "--has-key=1",
+                "--has-key=ffff",
+                "--reserved",
+            ] {
+                let ran = shortened(Scripted::new().able(), 1000, &[4096, 8192])
+                    .step((Queue::Io, 0x0e, 3, 4095, 1), "", refusal.clone())
+                    .runs(option);
+                assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{ran:?}");
+                assert!(
+                    ran.stderr.starts_with(
+                        "Persistent reservation in: the reservation report names 127 registered \
+                         controllers and takes 8192 bytes, for which there were 8192, so it may be \
+                         cut; no command for 16384 bytes is taken\n"
+                    ),
+                    "{ran:?}"
+                );
+            }
+        }
+        // More registered controllers than can be counted.
+        let mut rooms: Vec<u32> = (12..=22).map(|power| 1 << power).collect();
+        let last = 4_194_368;
+        let counted = |count: u16| {
+            let registrants: Vec<_> = (0..count).map(|key| (key, 0, 1)).collect();
+            long_report(0, &registrants)
+        };
+        let fills = counted(65535);
+        rooms.pop();
+        let ran = shortened(Scripted::new().able(), 65535, &rooms)
+            .reports(1, 1 << 22, 0, &fills)
+            .reports(1, last, 0, &fills)
+            .runs("--reserved");
+        ran.is(36, "", "");
     }
 
     #[test]
@@ -485,7 +660,9 @@ sg_persist failed: Malformed SCSI command response
             assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{end}");
             let reason = match end {
                 ..=130 => "is missing in the reservation report\n",
-                _ => "the reservation report came in part only, or changed while it was read\n",
+                _ => {
+                    "the data of Reservation Report came in part only, or changed while it was read\n"
+                }
             };
             assert!(ran.stderr.contains(reason), "{end} {ran:?}");
         }
@@ -552,55 +729,93 @@ sg_persist failed: Illegal request
             );
     }
 
+    /// The one whose entries are gone may be the very host that is to be fenced.
+    #[test]
+    fn a_reservation_of_a_holder_that_is_not_listed_is_told() {
+        for (nvme, scsi, name) in [
+            (1, 1, "Write Exclusive"),
+            (2, 3, "Exclusive Access"),
+            (3, 5, "Write Exclusive, registrants only"),
+            (4, 6, "Exclusive Access, registrants only"),
+            (5, 7, "Write Exclusive, all registrants"),
+            (6, 8, "Exclusive Access, all registrants"),
+        ] {
+            let listed = match nvme {
+                5 | 6 => &[][..],
+                _ => &[(1, 0, 5)],
+            };
+            let report = long_report(nvme, listed);
+            let runs = |line: &str| Scripted::new().able().reports_long(&report).runs(line);
+            let reservation = format!(
+                "  PR generation=0x7, Reservation follows:\n    Key=0x0\n    \
+                 scope: LU_SCOPE,  type: {name}\n"
+            );
+            runs("-r").is(0, &reservation, "");
+            runs("--reserved").is(0, "", "");
+            runs(&format!("--reserved={scsi}")).is(0, "", "");
+            runs("--reserved=2").is(36, "", "");
+            runs("--has-key=6").is(36, "", "");
+            assert_eq!(runs("-k").status, 0);
+            if listed.is_empty() {
+                runs("-s").is(0, "  PR generation=0x7\n  No full status descriptors\n", "");
+                continue;
+            }
+            runs("--has-key=5").is(0, "", "");
+            for key in [0, 5, 6] {
+                runs(&format!("--holder-is={key}")).is(36, "", "");
+            }
+            let status = runs("-s");
+            assert_eq!((status.status, &status.stderr[..]), (0, ""));
+            assert!(status.stdout.contains("    Key=0x5\n"), "{status:?}");
+            assert!(status.stdout.contains("      not reservation holder\n"));
+        }
+    }
+
     #[test]
     fn contradictions_are_no_answers() {
+        let several = "the reservation report names several holders of a reservation that has one";
         for (held, registrants, reason) in [
             (
                 0,
                 &[(1, 1, 5)][..],
                 "the reservation report names a holder and no reservation",
             ),
-            (
-                1,
-                &[(1, 0, 5)],
-                "the reservation report names a reservation and no holder of it",
-            ),
-            (
-                6,
-                &[],
-                "the reservation report names a reservation and no holder of it",
-            ),
-            (
-                1,
-                &[(1, 1, 5), (2, 1, 6)],
-                "the reservation report names several holders of a reservation that has one",
-            ),
+            (1, &[(1, 1, 5), (2, 1, 6)], several),
             (
                 9,
                 &[(1, 1, 5)],
                 "the reservation report names reservation type 0x9, which is not defined",
             ),
         ] {
+            let report = long_report(held, registrants);
+            let runs = |line: &str| Scripted::new().able().reports_long(&report).runs(line);
             for (option, name) in [
                 ("-r", "Read reservation"),
                 ("-s", "Read full status"),
                 ("--reserved", "Read reservation"),
+                ("--holder-is=5", "Read reservation"),
             ] {
-                let report = long_report(held, registrants);
-                let ran = Scripted::new().able().reports_long(&report).runs(option);
+                if (option, reason) == ("-s", several) {
+                    continue;
+                }
                 let expected = format!(
                     "Persistent reservation in: {reason}
 PR in ({name}): Malformed SCSI command response
 sg_persist failed: Malformed SCSI command response
 "
                 );
-                ran.is(97, "", &expected);
+                runs(option).is(97, "", &expected);
             }
             // The keys are there all the same.
-            let report = long_report(held, registrants);
-            let ran = Scripted::new().able().reports_long(&report).runs("-k");
-            assert_eq!(ran.status, 0);
+            assert_eq!(runs("-k").status, 0);
+            runs("--has-key=5").is(0, "", "");
+            runs("--has-key=7").is(36, "", "");
         }
+        // Full status tells of each host by itself.
+        let report = long_report(1, &[(1, 1, 5), (2, 1, 6)]);
+        let ran = Scripted::new().able().reports_long(&report).runs("-s");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert_eq!(ran.stdout.matches("<< Reservation holder >>").count(), 2);
         // One host through two controllers is one holder.
         let report = long_report(1, &[(1, 1, 5), (2, 1, 5)]);
         let ran = Scripted::new()
@@ -681,6 +896,56 @@ sg_persist failed: Malformed SCSI command response
             "inquiry: Identify Controller brought nothing but zeros\n",
         );
     }
+
+    /// A buffer that was not written, or not as far as it counts, must not tell that there are no
+    /// reservations, or all kinds of them.
+    #[test]
+    fn what_was_not_written_is_no_identify_data() {
+        let in_part = |name: &str| {
+            format!(
+                "Persistent reservation in: the data of {name} came in part only, or changed while \
+                 it was read
+PR in (Report capabilities): Malformed SCSI command response
+sg_persist failed: Malformed SCSI command response
+"
+            )
+        };
+        for end in [0, 1, 72, 97, 520, 521] {
+            let cut = controller(true, true)[..end].to_vec();
+            let ran = Scripted::new()
+                .identifies(cut.clone())
+                .identifies(cut)
+                .runs("-c");
+            ran.is(97, "", &in_part("Identify Controller"));
+        }
+        let command = (Queue::Admin, 6, 3, 0, 0);
+        for end in [0, 1, 31] {
+            let cut = namespace(0xff)[..end].to_vec();
+            let ran = Scripted::new()
+                .able()
+                .step(command, "", Ok((0, cut.clone())))
+                .step(command, "", Ok((0, cut)))
+                .runs("-c");
+            ran.is(97, "", &in_part("Identify Namespace"));
+        }
+        // What is not looked at may be missing.
+        let ran = Scripted::new()
+            .identifies(controller(true, true)[..522].to_vec())
+            .identifies(controller(true, true)[..522].to_vec())
+            .step(command, "", Ok((0, namespace(0xfe)[..32].to_vec())))
+            .step(command, "", Ok((0, namespace(0xfe)[..32].to_vec())))
+            .runs("-c");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        // Vendors may fill the rest as they like.
+        let mut full = controller(true, true);
+        full[3072..].fill(0xff);
+        let ran = Scripted::new()
+            .identifies(full.clone())
+            .identifies(full)
+            .reports_long(TWO_HOSTS)
+            .runs("--has-key=abc123");
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+    }
 }
 
 mod changing {
@@ -724,10 +989,22 @@ mod changing {
 
     #[test]
     fn persisting_is_changed_where_the_namespace_can_persist() {
-        for (options, cdw10) in [("-o -G -S b -Z", 3 << 30), ("-o -G -S b", 2 << 30)] {
-            let keys = [NONE, B].concat();
-            let ran = able().has(0xff).takes(0x0d, cdw10, &keys, 0).runs(options);
-            ran.is(0, "", "");
+        // Only where that is asked for: what persists is the namespace's, not this host's.
+        for (options, action, keys) in [
+            ("-G -S b", 0, [NONE, B]),
+            ("-G -K a -S b", 2, [A, B]),
+            ("-G -K a", 1, [A, NONE]),
+            ("-I -S b", 0, [NONE, B]),
+            ("-I", 1 << 3 | 1, [NONE, NONE]),
+        ] {
+            let keys = keys.concat();
+            let scripted = able().has(0xff).takes(0x0d, action, &keys, 0);
+            scripted.runs(&format!("-o {options}")).is(0, "", "");
+            let scripted = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30 | action, &keys, 0)
+                .reports_long(PERSISTS);
+            scripted.runs(&format!("-o {options} -Z")).is(0, "", "");
         }
         // Nothing is sent where it cannot.
         for (options, name) in [
@@ -746,6 +1023,113 @@ sg_persist failed: Illegal request, Invalid field in parameter list
         }
     }
 
+    /// Reports of one host, which persist through a power loss and which do not.
+    const PERSISTS: &str = "
+        07000000 00 0100 0000 01 000000000000 00000000000000000000000000000000
+        00000000000000000000000000000000 00000000000000000000000000000000
+        0100 00 0000000000 0b00000000000000 aaaaaaaa000040008000000000000001
+        00000000000000000000000000000000 00000000000000000000000000000000";
+    const ENDS: &str = "
+        07000000 00 0100 0000 00 000000000000 00000000000000000000000000000000
+        00000000000000000000000000000000 00000000000000000000000000000000
+        0100 00 0000000000 0b00000000000000 aaaaaaaa000040008000000000000001
+        00000000000000000000000000000000 00000000000000000000000000000000";
+
+    /// A host that registers its key again is told that it is done, and nothing is.
+    #[test]
+    fn persisting_is_there_afterwards_or_the_change_has_failed() {
+        let (first, again) = ([NONE, B].concat(), [B, B].concat());
+        for (option, name) in [
+            ("-G", "Register"),
+            ("-I", "Register and ignore existing key"),
+        ] {
+            let once = || {
+                able()
+                    .has(0xff)
+                    .takes(0x0d, 3 << 30, &first, 0)
+                    .reports_long(ENDS)
+            };
+            let line = format!("-o {option} -S b -Z");
+            let replace = 3 << 30 | 2;
+            let ran = once()
+                .takes(0x0d, replace, &again, 0)
+                .reports_long(PERSISTS)
+                .runs(&line);
+            ran.is(0, "", "");
+            let ran = once()
+                .takes(0x0d, replace, &again, 0)
+                .reports_long(ENDS)
+                .runs(&line);
+            let expected = format!(
+                "Persistent reservation out: the keys are as asked for, but registrations and \
+                 reservation do not persist through a power loss (PTPLS is 0)
+PR out ({name}): Accepted, but the effect is not there
+sg_persist failed: Accepted, but the effect is not there
+"
+            );
+            ran.is(37, "", &expected);
+            // The key went in, and what came after it is not known.
+            let unknown = format!(
+                "PR out ({name}): Accepted, but the effect cannot be told
+sg_persist failed: Accepted, but the effect cannot be told
+"
+            );
+            for (status, told) in [
+                (
+                    0x4083,
+                    "Reservation Register ended with NVMe status 0x83 (Reservation conflict)",
+                ),
+                (
+                    0x0370,
+                    "Reservation Register ended with NVMe status 0x370 (Host pathing error)",
+                ),
+            ] {
+                let ran = once().takes(0x0d, replace, &again, status).runs(&line);
+                let expected = format!(
+                    "Persistent reservation out: whether registrations and reservation persist \
+                     through a power loss is not known: {told}\n{unknown}"
+                );
+                ran.is(38, "", &expected);
+            }
+            let ran = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30, &first, 0)
+                .step((Queue::Io, 0x0e, 3, 1023, 1), "", Err(libc::EINTR))
+                .runs(&line);
+            let expected = format!(
+                "Persistent reservation out: whether registrations and reservation persist through \
+                 a power loss is not known: the kernel gave Reservation Report up: it took too \
+                 long, or the controller was reset\n{unknown}"
+            );
+            ran.is(38, "", &expected);
+        }
+        // Replacing a key and unregistering are never nothing: they are not sent again.
+        for (options, action, keys) in [
+            ("-G -K a -S b", 2, [A, B]),
+            ("-G -K a", 1, [A, NONE]),
+            ("-I", 1 << 3 | 1, [NONE, NONE]),
+        ] {
+            let ran = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30 | action, &keys.concat(), 0)
+                .reports_long(ENDS)
+                .runs(&format!("-o {options} -Z"));
+            assert_eq!((ran.status, &ran.stdout[..]), (37, ""), "{ran:?}");
+        }
+        // The document says it once.
+        let ran = able()
+            .has(0xff)
+            .takes(0x0d, 3 << 30 | 2, &[A, B].concat(), 0)
+            .reports_long(ENDS)
+            .runs("-o -G -K a -S b -Z -j=o");
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(
+            document["outcome"]["message"],
+            "PR out (Register): accepted, but the effect is not there: the keys are as asked for, \
+             but registrations and reservation do not persist through a power loss (PTPLS is 0)"
+        );
+    }
+
     #[test]
     fn register_without_any_key_asks_who_is_registered() {
         let asked = |host: &str| {
@@ -758,6 +1142,28 @@ sg_persist failed: Illegal request, Invalid field in parameter list
         let conflict =
             "PR out (Register): Reservation conflict\nsg_persist failed: Reservation conflict\n";
         asked("bbbbbbbb000040008000000000000002").is(24, "", conflict);
+        // An identifier that did not come is nobody's.
+        for came in ["", "aaaaaaaa0000400080000000000000"] {
+            let ran = able()
+                .reports_long(TWO_HOSTS)
+                .tells_host(1, came)
+                .tells_host(1, came)
+                .runs("-o -G");
+            assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
+            assert!(
+                ran.stderr
+                    .contains("Get Features (Host Identifier) came in part only")
+            );
+        }
+        // It may end with bits that are all set.
+        let report = TWO_HOSTS.replace("0001\n", "00ff\n");
+        let identifier = "aaaaaaaa0000400080000000000000ff";
+        let ran = able()
+            .reports_long(&report)
+            .tells_host(1, identifier)
+            .tells_host(1, identifier)
+            .runs("-o -G");
+        ran.is(24, "", conflict);
         // A host without an identifier is known by its controller, here 1234h.
         for (controller, status) in [("3412", 24), ("3512", 0)] {
             let report = format!(
@@ -784,6 +1190,7 @@ sg_persist failed: Illegal request, Invalid field in parameter list
             .has(0xff)
             .takes(0x0d, 3 << 30, &keys, 0x4083)
             .takes(0x0d, 3 << 30 | 1 << 3 | 2, &keys, 0)
+            .reports_long(PERSISTS)
             .runs("-o -I -S b -Z");
         ran.is(0, "", "");
         // Somebody else ends the registration in between.
@@ -881,6 +1288,58 @@ sg_persist failed: Illegal request, Invalid field in parameter list
     }
 
     #[test]
+    fn preempting_all_registrants_of_none_is_refused_as_scsi_does() {
+        let keys = [A, NONE].concat();
+        for (option, action, name) in [("-P", 1, "Preempt"), ("-A", 2, "Preempt and abort")] {
+            // No reservation, and one that one host holds alone.
+            for report in [
+                long_report(0, &[(1, 0, 0xa)]),
+                long_report(1, &[(1, 1, 0xa)]),
+            ] {
+                let ran = able()
+                    .takes(0x11, 0x300 | action, &keys, 0x4002)
+                    .reports_long(&report)
+                    .runs(&format!("-o {option} -K a -S 0 -T 5"));
+                let expected = format!(
+                    "Persistent reservation out: key 0 preempts all registrants of a reservation \
+                     that they hold, and there is none of theirs (Reservation Acquire ended with \
+                     NVMe status 0x2)
+PR out ({name}): bad field parameter list
+sg_persist failed: Illegal request, Invalid field in parameter list
+"
+                );
+                ran.is(19, "", &expected);
+            }
+            // What else may be wrong with the command is told as it came.
+            for report in [
+                long_report(5, &[(1, 1, 0xa)]),
+                long_report(9, &[(1, 1, 0xa)]),
+            ] {
+                let ran = able()
+                    .takes(0x11, 0x300 | action, &keys, 0x4002)
+                    .reports_long(&report)
+                    .runs(&format!("-o {option} -K a -S 0 -T 5"));
+                assert_eq!(ran.status, 5, "{ran:?}");
+            }
+            let ran = able()
+                .takes(0x11, 0x300 | action, &keys, 0x4002)
+                .reports(1, 4096, 0x4006, "")
+                .runs(&format!("-o {option} -K a -S 0 -T 5"));
+            assert_eq!(ran.status, 5, "{ran:?}");
+        }
+        // Of other keys and of a plain reservation it says nothing.
+        for (options, action, data) in [
+            ("-o -P -K a -S b -T 5", 1, [A, B].concat()),
+            ("-o -R -K a -S 0 -T 5", 0, keys),
+        ] {
+            let ran = able()
+                .takes(0x11, 0x300 | action, &data, 0x4002)
+                .runs(options);
+            assert_eq!(ran.status, 5, "{ran:?}");
+        }
+    }
+
+    #[test]
     fn what_nvme_does_not_have_is_not_sent() {
         for (options, status, reason) in [
             (
@@ -936,6 +1395,51 @@ sg_persist failed: Illegal request, Invalid opcode
         let ran = able().has(0).runs("-c");
         assert_eq!(ran.status, 9);
         assert!(ran.stderr.contains("(RESCAP is 0)"), "{ran:?}");
+    }
+
+    /// What an overview can do without is no error, and no line on standard error.
+    #[test]
+    fn an_overview_says_once_what_it_fails_of_and_nothing_of_what_it_can_do_without() {
+        let overview = |scripted: &Scripted| sg_persist(scripted, "--overview /dev/nvme0n3");
+        let ran = overview(&Scripted::new().identifies(super::controller(false, true)));
+        ran.is(
+            9,
+            "",
+            "Persistent reservation in: the NVMe controller does not support reservations (bit 5 of \
+             ONCS is 0)
+sg_persist: no overview of /dev/nvme0n3:
+PR in (Read keys): command not supported
+sg_persist failed: Illegal request, Invalid opcode
+",
+        );
+        let without = || {
+            Scripted::new()
+                .able()
+                .has(0)
+                .reports_long(TWO_HOSTS)
+                .reports_long(TWO_HOSTS)
+                .reports_long(TWO_HOSTS)
+        };
+        let ran = overview(&without());
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(ran.stdout.contains("0xabc123"), "{ran:?}");
+        // With -v it is told.
+        let ran = sg_persist(&without(), "--overview -v /dev/nvme0n3");
+        assert_eq!(ran.status, 0);
+        assert!(ran.stderr.contains("(RESCAP is 0)"), "{ran:?}");
+        // What it cannot do without is.
+        let command = (Queue::Admin, 6, 3, 0, 0);
+        let ran = overview(
+            &Scripted::new()
+                .able()
+                .step(command, "", Ok((0x4006, Vec::new()))),
+        );
+        assert_eq!((ran.status, &ran.stdout[..]), (3, ""));
+        assert!(
+            ran.stderr
+                .contains("Identify Namespace ended with NVMe status 0x6"),
+            "{ran:?}"
+        );
     }
 
     #[test]
@@ -1022,19 +1526,103 @@ sg_persist failed: Transport error
     }
 
     #[test]
-    fn who_may_not_is_told_what_would_help() {
-        let ran = clear_that_the_kernel_ends_with(libc::EACCES);
-        ran.is(
-            63,
+    fn a_multipath_node_without_a_path_is_a_transport_error() {
+        clear_that_the_kernel_ends_with(libc::EAGAIN).is(
+            35,
             "",
-            "Persistent reservation out: pass-through os error: Permission denied
-PR out (Clear): Permission denied
-sg_persist failed: Permission denied
-The kernel keeps this NVMe command for those with CAP_SYS_ADMIN or, since Linux 6.2, who may \
-             write the node of the namespace (not of a partition): run this as root (in a \
-             container: with that capability)
+            "Persistent reservation out: transport: Host_status=0x01 [DID_NO_CONNECT]
+
+Persistent reservation out: no path to the namespace is usable now, so Reservation Release was not \
+             sent
+PR out (Clear): Transport error
+sg_persist failed: Transport error
 ",
         );
+        /// A node that had none when it was opened.
+        struct Gone;
+
+        impl Open for Gone {
+            fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
+                let kind = NodeKind::NvmeBlock {
+                    namespace: NodeKind::UNKNOWN_NAMESPACE,
+                };
+                let node = Node {
+                    kind,
+                    bsg_major: None,
+                };
+                Ok(Box::new(Translator::new(NoPath, node, device)))
+            }
+        }
+
+        for line in ["-k", "-r", "-s", "-c", "--has-key=1", "-o -G -S a"] {
+            let ran = sg_persist(&Gone, &format!("-n {line} /dev/nvme0n1"));
+            assert_eq!((ran.status, &ran.stdout[..]), (35, ""), "{ran:?}");
+            assert!(
+                ran.stderr
+                    .contains("no path to the namespace is usable now"),
+                "{ran:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_may_not_is_told_what_would_help() {
+        let advice = "This NVMe command takes CAP_SYS_ADMIN: run this as root (in a container: with \
+                      that capability). Since Linux 6.2 reservation commands take no more than an \
+                      open node of the namespace (not of a partition), for a change one that may be \
+                      written, but only where the controller's Commands Supported and Effects log \
+                      lists them\n";
+        let denied = |name: &str| {
+            format!(
+                "Persistent reservation out: pass-through os error: Permission denied
+PR out ({name}): Permission denied
+sg_persist failed: Permission denied
+{advice}"
+            )
+        };
+        let ran = clear_that_the_kernel_ends_with(libc::EACCES);
+        ran.is(63, "", &denied("Clear"));
+        // Get Features, which nobody else may send.
+        let command = (Queue::Admin, 0x0a, 0, 0x81, 1);
+        let ran = Scripted::new()
+            .able()
+            .reports_long(TWO_HOSTS)
+            .step(command, "", Err(libc::EACCES))
+            .runs("-o -G");
+        ran.is(63, "", &denied("Register"));
+    }
+
+    /// What was sent is shown however it ended, and so is what was sent before it.
+    #[test]
+    fn v_shows_the_commands_that_the_kernel_did_not_take() {
+        let identify = "      NVMe Admin command Identify Controller: opcode=0x06 nsid=0 cdw10=0x1 \
+                        cdw11=0x0: 0x0000 Successful completion\n";
+        for (errno, text) in [
+            (libc::EACCES, "Permission denied (errno=13)"),
+            (libc::EINTR, "Interrupted system call (errno=4)"),
+            (libc::EIO, "Input/output error (errno=5)"),
+        ] {
+            let release = format!(
+                "      NVMe I/O command Reservation Release: opcode=0x15 nsid=3 cdw10=0x1 cdw11=0x0 \
+                 data=0a00000000000000: {text}\n"
+            );
+            let told = identify.to_owned() + &release;
+            for verbosity in ["-v", "-vv", "-vvvvvv"] {
+                let ran = Scripted::new()
+                    .able()
+                    .step((Queue::Io, 0x15, 3, 1, 0), "0a00000000000000", Err(errno))
+                    .runs(&format!("-o -C -K a {verbosity}"));
+                assert_ne!(ran.status, 0);
+                assert!(ran.stderr.contains(&told), "{told}{}", ran.stderr);
+            }
+        }
+        // The next command's are its own.
+        let ran = Scripted::new()
+            .step((Queue::Admin, 6, 0, 1, 0), "", Err(libc::EACCES))
+            .step((Queue::Admin, 6, 0, 1, 0), "", Err(libc::EACCES))
+            .runs("-k -v");
+        let lines = ran.stderr.matches("Identify Controller").count();
+        assert_eq!((ran.status, lines), (63, 2), "{ran:?}");
     }
 
     #[test]
@@ -1095,6 +1683,8 @@ mod model {
         persists: bool,
         /// A reservation that nothing can release: a fault.
         keeps: bool,
+        /// A host whose entry the reports do not list any more.
+        unlisted: Option<usize>,
     }
 
     impl Namespace {
@@ -1216,10 +1806,14 @@ mod model {
         fn report(&self) -> Vec<u8> {
             let mut data = self.generation.to_le_bytes().to_vec();
             data.push(self.held.map_or(0, |(held, _)| held));
-            data.extend(u16::try_from(self.registrants.len()).unwrap().to_le_bytes());
+            let listed = self.registrants.iter();
+            let listed: Vec<_> = listed
+                .filter(|(host, _)| self.unlisted != Some(*host))
+                .collect();
+            data.extend(u16::try_from(listed.len()).unwrap().to_le_bytes());
             data.extend([0, 0, u8::from(self.persists)]);
             data.resize(64, 0);
-            for &(host, key) in &self.registrants {
+            for &(host, key) in listed {
                 data.extend([0xff, 0xff, u8::from(self.holds(host)), 0, 0, 0, 0, 0]);
                 data.extend(key.to_le_bytes());
                 data.extend(HOSTS[host]);
@@ -1321,6 +1915,7 @@ mod model {
         ]);
         a.all(&[
             (24, "-o -L -K a -T 6"),
+            (24, "-o -P -K a -S 0 -T 5"),
             (0, "-o -G"),
             (0, "-o -I"),
             (0, "-o -G -S a --verify"),
@@ -1348,8 +1943,10 @@ mod model {
         );
         b.all(&[
             (5, "-o -L -K b -T 5"),
+            (19, "-o -P -K b -S 0 -T 5"),
             (0, "-o -L -K b -T 6 --verify"),
             (36, "--reserved"),
+            (19, "-o -A -K b -S 0 -T 5"),
             (0, "-o -R -K b -T 1"),
             (0, "-o -C -K b --verify"),
         ]);
@@ -1384,13 +1981,23 @@ mod model {
 
     #[test]
     fn persisting_through_a_power_loss() {
-        let [a, _] = Host::two();
+        let [a, b] = Host::two();
         let shows = |line: &str| assert!(a.runs("-c").stdout.contains(line), "{line}");
         shows("Power Loss Capable(PTPL_C): 1\n");
-        a.all(&[(0, "-o -G -S a -Z")]);
-        shows("Power Loss Active(PTPL_A): 1\n");
-        a.all(&[(0, "-o -I -S b")]);
+        a.all(&[(0, "-o -G -S a")]);
         shows("Power Loss Active(PTPL_A): 0\n");
+        // The same key once more changes nothing by itself.
+        a.all(&[(0, "-o -G -S a -Z --verify")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
+        // It is the namespace's: neither who comes nor who leaves ends it.
+        b.all(&[(0, "-o -I -S b --verify")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
+        b.all(&[(0, "-o -I -S c"), (0, "-o -I")]);
+        a.all(&[(0, "-o -I -S a"), (0, "-o -G -K a")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
+        a.0.borrow_mut().persists = false;
+        a.all(&[(0, "-o -I -S a"), (0, "-o -I -S a -Z --verify")]);
+        shows("Power Loss Active(PTPL_A): 1\n");
     }
 
     #[test]
@@ -1399,6 +2006,51 @@ mod model {
         a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
         a.0.borrow_mut().keeps = true;
         a.all(&[(0, "-o -L -K a -T 1"), (37, "-o -L -K a -T 1 --verify")]);
+    }
+
+    /// The host that is to be fenced is gone, and its entries with it.
+    #[test]
+    fn a_holder_that_is_not_listed_can_be_preempted() {
+        for (preempt, reserve) in [("-P", 5), ("-A", 1), ("-P", 6)] {
+            let [a, b] = Host::two();
+            a.all(&[(0, "-o -G -S a")]);
+            b.all(&[(0, "-o -G -S b"), (0, &format!("-o -R -K b -T {reserve}"))]);
+            b.0.borrow_mut().unlisted = Some(1);
+            a.all(&[
+                (0, "-k"),
+                (0, "-r"),
+                (0, "-s"),
+                (0, "-c"),
+                (0, "--has-key=a"),
+                (36, "--has-key=b"),
+                (0, "--reserved"),
+                (36, "--holder-is=a"),
+                (36, "--holder-is=b"),
+                (36, "--holder-is=0"),
+                (24, "-o -R -K a -T 5"),
+                // A release of what another host holds does nothing.
+                (0, &format!("-o -L -K a -T {reserve}")),
+            ]);
+            let overview = sg_persist(&a, "--overview /dev/ng0n3");
+            assert_eq!((overview.status, &overview.stderr[..]), (0, ""));
+            assert!(
+                overview
+                    .stdout
+                    .contains("The device does not say who holds it."),
+                "{}",
+                overview.stdout
+            );
+            a.all(&[
+                (0, "-o -I -S c --verify"),
+                (0, &format!("-o {preempt} -K c -S b -T {reserve} --verify")),
+                (0, "--holder-is=c"),
+            ]);
+        }
+        // The one whose entry is missing may be this host itself.
+        let [a, _] = Host::two();
+        a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 5")]);
+        a.0.borrow_mut().unlisted = Some(0);
+        a.all(&[(0, "-o -L -K a -T 5"), (36, "--reserved")]);
     }
 
     #[test]

@@ -81,6 +81,9 @@ pub struct IdentifyController {
 }
 
 impl IdentifyController {
+    /// Bytes that are looked at.
+    pub const USED: usize = 522;
+
     /// Reads the first 522 of the [`IDENTIFY_LENGTH`] bytes.
     ///
     /// # Errors
@@ -133,6 +136,9 @@ pub struct IdentifyNamespace {
 }
 
 impl IdentifyNamespace {
+    /// Bytes that are looked at.
+    pub const USED: usize = 32;
+
     /// Reads the first 32 of the [`IDENTIFY_LENGTH`] bytes.
     ///
     /// # Errors
@@ -210,7 +216,7 @@ mod tests {
         assert!(parsed.supports_extended_host_identifier());
         for end in 0..data.len() {
             let parsed = IdentifyController::parse(&data[..end]);
-            assert_eq!(parsed.is_ok(), end >= 522, "{end}");
+            assert_eq!(parsed.is_ok(), end >= IdentifyController::USED, "{end}");
         }
     }
 
@@ -237,7 +243,8 @@ mod tests {
             ReservationCapabilities(0x5a)
         );
         for end in 0..data.len() {
-            assert_eq!(IdentifyNamespace::parse(&data[..end]).is_ok(), end >= 32);
+            let parsed = IdentifyNamespace::parse(&data[..end]);
+            assert_eq!(parsed.is_ok(), end >= IdentifyNamespace::USED);
         }
     }
 

@@ -9,6 +9,10 @@ pub mod identify;
 pub mod reservation;
 pub mod status;
 
+/// What a buffer for data in has to be filled with before the command is sent: controllers do not
+/// tell how much they wrote, so what was not written must show.
+pub const UNWRITTEN: u8 = 0xff;
+
 /// Which of a controller's queues a command goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {

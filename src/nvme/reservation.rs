@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Command, Queue};
+use super::{Command, Queue, UNWRITTEN};
 use crate::pr::ReservationKey;
 use crate::scsi::bytes::{Reader, Truncated};
 
@@ -262,14 +262,19 @@ impl Form {
     }
 }
 
-/// The most bytes of a report: of 65535 registered controllers in the extended form.
-const LONGEST_REPORT: usize = 64 + 65535 * 64;
+/// Bytes of room that have to be left behind a report that is known to be whole: those of the
+/// largest descriptor. A controller may count only the registered controllers that fit.
+pub const SPARE_ROOM: usize = 64;
+
+/// The most bytes of room that make a difference: 65535 registered controllers in the extended form
+/// take all but [`SPARE_ROOM`].
+pub const MOST_ROOM: usize = 64 + 65535 * 64 + SPARE_ROOM;
 
 /// Reservation Report for the namespace `nsid`, with room for `room` bytes, as a multiple of 4 not
-/// less than 4 and not more than any report takes: [`Command::data_length`].
+/// less than 4 and not more than [`MOST_ROOM`]: [`Command::data_length`].
 #[must_use]
 pub fn report(nsid: u32, form: Form, room: usize) -> Command {
-    let room = room.clamp(4, LONGEST_REPORT).next_multiple_of(4);
+    let room = room.clamp(4, MOST_ROOM).next_multiple_of(4);
     let dwords = u32::try_from(room / 4).unwrap_or(1);
     Command {
         name: "Reservation Report",
@@ -364,7 +369,8 @@ pub enum InvalidReport {
 pub struct Held {
     /// Its type.
     pub reservation_type: ReservationType,
-    /// The holder's key; `None` where all registrants hold it.
+    /// The holder's key; `None` where all registrants hold it, or where the holder is not listed:
+    /// a controller may have dropped the entries of a host that is gone.
     pub key: Option<ReservationKey>,
 }
 
@@ -377,19 +383,12 @@ pub enum Contradiction {
     /// A holder and no reservation.
     #[error("the reservation report names a holder and no reservation")]
     HolderOfNothing,
-    /// A reservation and no holder.
-    #[error("the reservation report names a reservation and no holder of it")]
-    NoHolder,
     /// Holders that are not the same.
     #[error("the reservation report names several holders of a reservation that has one")]
     SeveralHolders,
 }
 
 impl ReservationReport {
-    /// How an allocated buffer has to be filled before a report is written into it: controllers do
-    /// not tell how much they wrote, so what was not written must show.
-    pub const UNWRITTEN: u8 = 0xff;
-
     /// How many bytes the report at the start of `data` takes, by its own word, and how many
     /// registered controllers it names.
     ///
@@ -403,7 +402,7 @@ impl ReservationReport {
     fn header(data: &[u8], form: Form) -> Result<(u32, u8, u8, u16), InvalidReport> {
         let mut reader = Reader::new(data);
         let header = reader.bytes("header", form.header_length())?;
-        if header.iter().all(|&byte| byte == Self::UNWRITTEN) {
+        if header.iter().all(|&byte| byte == UNWRITTEN) {
             return Err(InvalidReport::Nothing);
         }
         let mut reader = Reader::new(header);
@@ -445,30 +444,41 @@ impl ReservationReport {
         })
     }
 
+    /// The type of the reservation held, if any, whoever holds it.
+    ///
+    /// # Errors
+    /// [`Contradiction`], but for [`Contradiction::SeveralHolders`].
+    pub fn held_type(&self) -> Result<Option<ReservationType>, Contradiction> {
+        match ReservationType::from_code(self.reservation_type) {
+            Some(known) => Ok(Some(known)),
+            None if self.reservation_type != 0 => {
+                Err(Contradiction::UnknownType(self.reservation_type))
+            }
+            None if self.registrants.iter().any(Registrant::is_holder) => {
+                Err(Contradiction::HolderOfNothing)
+            }
+            None => Ok(None),
+        }
+    }
+
     /// The reservation held, if any.
     ///
     /// # Errors
     /// [`Contradiction`].
     pub fn held(&self) -> Result<Option<Held>, Contradiction> {
+        let Some(reservation_type) = self.held_type()? else {
+            return Ok(None);
+        };
         let mut holders = self.registrants.iter().filter(|one| one.is_holder());
-        if self.reservation_type == 0 {
-            return match holders.next() {
-                Some(_) => Err(Contradiction::HolderOfNothing),
-                None => Ok(None),
-            };
-        }
-        let reservation_type = ReservationType::from_code(self.reservation_type)
-            .ok_or(Contradiction::UnknownType(self.reservation_type))?;
-        if reservation_type.is_held_by_all() {
-            if self.registrants.is_empty() {
-                return Err(Contradiction::NoHolder);
-            }
+        let holder = holders
+            .next()
+            .filter(|_| !reservation_type.is_held_by_all());
+        let Some(holder) = holder else {
             return Ok(Some(Held {
                 reservation_type,
                 key: None,
             }));
-        }
-        let holder = holders.next().ok_or(Contradiction::NoHolder)?;
+        };
         // One host may be registered through several controllers.
         let same = |other: &Registrant| {
             (other.key, &other.host_identifier) == (holder.key, &holder.host_identifier)
@@ -487,7 +497,7 @@ impl Registrant {
     /// Reads one descriptor; `None` where nothing was written.
     fn parse(descriptor: &[u8], form: Form) -> Result<Option<Self>, Truncated> {
         let alike = |value| descriptor.iter().all(|&byte| byte == value);
-        if alike(0) || alike(ReservationReport::UNWRITTEN) {
+        if alike(0) || alike(UNWRITTEN) {
             return Ok(None);
         }
         let mut reader = Reader::new(descriptor);
@@ -607,7 +617,8 @@ mod tests {
             (Form::Short, 25, 28, 6),
             (Form::Short, 0, 4, 0),
             (Form::Extended, 4_194_304, 4_194_304, 1_048_575),
-            (Form::Extended, usize::MAX, 4_194_304, 1_048_575),
+            (Form::Extended, 4_194_368, 4_194_368, 1_048_591),
+            (Form::Extended, usize::MAX, 4_194_368, 1_048_591),
         ] {
             let extended = u32::from(form == Form::Extended);
             assert_eq!(
@@ -615,7 +626,7 @@ mod tests {
                 (0x0e, 7, dwords, extended)
             );
         }
-        assert_eq!(Form::Extended.length(65535), LONGEST_REPORT);
+        assert_eq!(Form::Extended.length(65535), 4_194_304);
     }
 
     #[test]
@@ -738,7 +749,7 @@ mod tests {
     fn what_was_not_written_is_missed() {
         for (digits, form) in [(EXTENDED, Form::Extended), (SHORT, Form::Short)] {
             let whole = bytes(digits);
-            for unwritten in [0, ReservationReport::UNWRITTEN] {
+            for unwritten in [0, UNWRITTEN] {
                 for number in [1, 2] {
                     let mut data = whole.clone();
                     let start = form.length(number - 1);
@@ -749,7 +760,7 @@ mod tests {
                     );
                 }
             }
-            let nothing = vec![ReservationReport::UNWRITTEN; 4096];
+            let nothing = vec![UNWRITTEN; 4096];
             assert_eq!(
                 ReservationReport::parse(&nothing, form),
                 Err(InvalidReport::Nothing)
@@ -787,7 +798,11 @@ mod tests {
             );
         }
         for code in 1..=4 {
-            assert_eq!(report(code, &[(0, 5, "aa")]), Err(Contradiction::NoHolder));
+            // The type is known, and that nobody listed is the holder.
+            for registrants in [&[][..], &[(0, 5, "aa")], &[(0, 5, "aa"), (0xfe, 6, "bb")]] {
+                let held = report(code, registrants).unwrap().unwrap();
+                assert_eq!((held.reservation_type.code(), held.key), (code, None));
+            }
             for other in [(1, 6, "aa"), (1, 5, "bb")] {
                 assert_eq!(
                     report(code, &[(1, 5, "aa"), other]),
@@ -798,7 +813,7 @@ mod tests {
             assert_eq!(twice.unwrap().unwrap().key, Some(ReservationKey(5)));
         }
         for code in 5..=6 {
-            assert_eq!(report(code, &[]), Err(Contradiction::NoHolder));
+            assert_eq!(report(code, &[]).unwrap().unwrap().key, None);
             // Some controllers mark all of them, some the one that made it.
             let held = report(code, &[(0, 5, "aa")]).unwrap().unwrap();
             assert_eq!(held.key, None);

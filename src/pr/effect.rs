@@ -599,7 +599,8 @@ impl View<'_> {
             return vec![Standing::Everybodys(scope, reservation_type)];
         }
         let mut standings = Vec::new();
-        if sender == Some(reservation_key) {
+        // Key 0 is nobody's: the holder is not told, and may be any nexus.
+        if sender == Some(reservation_key) || reservation_key == NO_KEY {
             standings.push(Standing::Ours(scope, reservation_type));
         }
         if sender != Some(reservation_key) || others.has(reservation_key) {
@@ -678,7 +679,11 @@ impl View<'_> {
                             held.is_some_and(|held| held.reservation_key == new)
                         }
                     };
-                    let may_take_over = is_victims || unsettled && others.has(new);
+                    let is_anybodys = matches!(
+                        standing,
+                        Standing::NotOurs(Some(held)) if held.reservation_key == NO_KEY
+                    );
+                    let may_take_over = is_victims || is_anybodys || unsettled && others.has(new);
                     let remaining = others.without(new).plus(new, ours_besides(new));
                     (remaining, is_victims && !unsettled, may_take_over)
                 };

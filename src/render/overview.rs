@@ -251,6 +251,9 @@ fn holder(held: &Reservation, snapshot: &Snapshot) -> String {
         }
         return text;
     }
+    if key.0 == 0 && !snapshot.keys.keys.contains(&key) {
+        return "The device does not say who holds it.".to_owned();
+    }
     let Ok(full_status) = &snapshot.full_status else {
         return match snapshot.keys.keys.iter().filter(|&&k| k == key).count() {
             0 => format!("Its holder has key {key}, with which none is registered."),

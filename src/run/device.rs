@@ -60,6 +60,8 @@ pub(super) struct Record {
     pub(super) answer: Option<bool>,
     /// Whether the change that was asked for has been sent, and what follows comes after it.
     pub(super) change_was_sent: bool,
+    /// What is said of how commands end, kept back while a device may refuse what it is asked.
+    held_back: Option<Vec<u8>>,
 }
 
 /// The logical unit behind an open device.
@@ -159,7 +161,10 @@ impl<'a, 'c> Channel<'a, 'c> {
             let again = attention.map(|sense| (tries.again(&sense, is_change, elapsed), sense));
             if !matches!(again, Some((Ok(_), _))) || level > 0 {
                 let told = diagnostic::outcome(cdb, requested, &result, level);
-                self.session.console.err_from_device(&told);
+                match &mut self.session.record.borrow_mut().held_back {
+                    Some(held_back) if level == 0 => held_back.extend(told),
+                    _ => self.session.console.err_from_device(&told),
+                }
             }
             let (pause, sense) = match again {
                 Some((Ok(pause), sense)) => (pause, sense),
@@ -273,6 +278,17 @@ impl Exchange for Channel<'_, '_> {
     fn received(&mut self, cdb: Cdb, data: &[u8]) {
         let level = self.session.task.verbosity;
         (self.session.print)(&diagnostic::response(cdb, data, level));
+    }
+
+    fn begin_optional(&mut self) {
+        self.session.record.borrow_mut().held_back = Some(Vec::new());
+    }
+
+    fn end_optional(&mut self, is_missing: bool) {
+        let held_back = self.session.record.borrow_mut().held_back.take();
+        if let (false, Some(told)) = (is_missing, held_back) {
+            self.session.console.err_from_device(&told);
+        }
     }
 
     fn registrants(&self) -> Registrants {

@@ -64,11 +64,12 @@ pub(super) fn document(
 fn message(error: &Error, completion: Option<&Completion>) -> String {
     let reason = completion.and_then(|completion| completion.translation.reason.as_deref());
     match (error, reason) {
-        // This one names the reason itself.
+        // These name the reason themselves.
         (_, None)
         | (
             Error::Command {
-                source: CommandError::Malformed(_),
+                source:
+                    CommandError::Malformed(_) | CommandError::NotThere(_) | CommandError::Unverified(_),
                 ..
             },
             _,

@@ -3,8 +3,8 @@
 use super::device::{Device, Session};
 use crate::cli::request::Question;
 use crate::error::Error;
-use crate::pr::ReservationType;
 use crate::pr::prin::Reservation;
+use crate::pr::{ReservationKey, ReservationType};
 use crate::transport::Access;
 
 /// Asks the device; `true` is yes.
@@ -28,7 +28,10 @@ pub(super) fn ask(
                 return Ok(Some(false));
             };
             if !is_held_by_all(held.reservation_type) {
-                return Ok(Some(held.reservation_key == key));
+                // Key 0 is nobody's: the holder is not told.
+                return Ok(Some(
+                    held.reservation_key == key && key != ReservationKey(0),
+                ));
             }
             let keys = device.read_keys()?;
             let agree = keys.generation == data.generation;

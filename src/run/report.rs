@@ -105,10 +105,17 @@ fn failure_text(status: ExitStatus, family: Family, verbosity: u8) -> String {
 pub(super) fn advice(source: &Malformed, given: bool, room: u16) -> Option<String> {
     let needed = source.needed()?;
     if needed > u64::from(u16::MAX) {
-        return Some(format!(
-            "No command can ask for more than {} bytes, so the whole list cannot be read",
-            u16::MAX
-        ));
+        return Some(match given {
+            true => {
+                "Leave out --alloc-length and --maxlen; a list as long as that can be read from an \
+                     NVMe namespace alone"
+                    .to_owned()
+            }
+            false => format!(
+                "No command can ask for more than {} bytes, so the whole list cannot be read",
+                u16::MAX
+            ),
+        });
     }
     if needed <= u64::from(room) {
         return None;

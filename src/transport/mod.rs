@@ -178,8 +178,11 @@ pub struct Translation {
     pub reason: Option<String>,
     /// What came back of them contradicts itself, so that there is no answer; the reason tells how.
     pub malformed: bool,
-    /// The whole parameter data, where it is longer than the command has room for.
+    /// The whole parameter data of PERSISTENT RESERVE IN, however much of it the command has room
+    /// for; the buffer has its beginning.
     pub whole_answer: Option<Vec<u8>>,
+    /// What a change lacks that was accepted; the reason tells what it is.
+    pub shortcoming: Option<Shortcoming>,
 }
 
 /// What a command that was carried out moved.
@@ -191,6 +194,15 @@ pub struct Moved {
     pub has_sense: bool,
     /// [`Translation::whole_answer`].
     pub whole_answer: Option<Vec<u8>>,
+}
+
+/// Why a change that was accepted is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortcoming {
+    /// Part of what was asked for is not there.
+    NotThere,
+    /// Whether all of it is there could not be told.
+    Unknown,
 }
 
 /// Why a command did not do what it should.
@@ -211,6 +223,12 @@ pub enum CommandError {
     /// What came back contradicts itself.
     #[error("malformed response: {0}")]
     Malformed(String),
+    /// It was accepted, but part of its effect is not there.
+    #[error("accepted, but the effect is not there: {0}")]
+    NotThere(String),
+    /// It was accepted, but nobody knows whether all of its effect is there.
+    #[error("accepted, but whether the effect is there cannot be told: {0}")]
+    Unverified(String),
     /// More bytes are said to be missing than were asked for, or fewer than none.
     #[error("the residual is {residual} of {requested} bytes")]
     Residual {
@@ -251,6 +269,13 @@ impl Completion {
         if self.translation.malformed {
             let reason = self.translation.reason.clone();
             return Err(CommandError::Malformed(reason.unwrap_or_default()));
+        }
+        if let Some(shortcoming) = self.translation.shortcoming {
+            let reason = self.translation.reason.clone().unwrap_or_default();
+            return Err(match shortcoming {
+                Shortcoming::NotThere => CommandError::NotThere(reason),
+                Shortcoming::Unknown => CommandError::Unverified(reason),
+            });
         }
         let status = self.status.without_vendor_bits();
         if self.transport_failed() {
@@ -322,12 +347,13 @@ pub enum NodeKind {
     NvmeController,
     /// `/dev/nvmeXnY`, or a partition on it.
     NvmeBlock {
-        /// The namespace's number in its subsystem.
+        /// The namespace's number in its subsystem; [`NodeKind::UNKNOWN_NAMESPACE`] where no path
+        /// to it was usable when the node was opened.
         namespace: u32,
     },
     /// `/dev/ngXnY`.
     NvmeGeneric {
-        /// The namespace's number in its subsystem.
+        /// Likewise.
         namespace: u32,
     },
     /// Another character device.
@@ -338,6 +364,9 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
+    /// The number that no namespace has (NVM Express Base, NSID).
+    pub const UNKNOWN_NAMESPACE: u32 = 0;
+
     /// Whether it takes NVMe commands.
     #[must_use]
     pub const fn is_nvme(self) -> bool {
@@ -367,6 +396,12 @@ pub trait Transport {
 
     /// The node that leads there.
     fn node(&self) -> Node;
+
+    /// What was sent for a command that [`Transport::execute`] ended with an error, as in
+    /// [`Translation::sent`]; empty where a command is sent as it is.
+    fn sent(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The version of the sg driver, major, minor and patch level; `None` for other nodes.
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
@@ -512,6 +547,16 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EBADF));
         assert_eq!(Closed.node().kind, NodeKind::Other);
+    }
+
+    #[test]
+    fn a_change_that_is_not_whole_is_no_success() {
+        let mut partly = completion(0, 0, 0, &[]);
+        partly.translation.reason = Some("why".to_owned());
+        partly.translation.shortcoming = Some(Shortcoming::NotThere);
+        assert!(matches!(partly.check(), Err(CommandError::NotThere(why)) if why == "why"));
+        partly.translation.shortcoming = Some(Shortcoming::Unknown);
+        assert!(matches!(partly.check(), Err(CommandError::Unverified(why)) if why == "why"));
     }
 
     #[test]

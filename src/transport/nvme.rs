@@ -24,6 +24,18 @@ pub trait Passthrough {
     ) -> io::Result<NvmeStatus>;
 }
 
+/// A multipath node that had no usable path when it was opened. The kernel did not even say which
+/// namespace it leads to, so no command is sent until it is opened again.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPath;
+
+impl Passthrough for NoPath {
+    /// Never sends anything: EAGAIN, as the kernel answers without a path.
+    fn send(&mut self, _: &Command, _: Data<'_>, _: Duration) -> io::Result<NvmeStatus> {
+        Err(io::Error::from_raw_os_error(libc::EAGAIN))
+    }
+}
+
 /// An open node of a controller or a namespace.
 #[derive(Debug)]
 pub struct Nvme {

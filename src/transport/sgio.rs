@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::nvme::Nvme;
+use super::nvme::{NoPath, Nvme};
 use super::translation::Translator;
 use super::{Access, Command, Completion, Node, NodeKind, Open, Transport, ioctl};
 
@@ -32,10 +32,15 @@ impl Open for Kernel {
     fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>> {
         let file = open_file(device, access)?;
         let node = node(&file)?;
-        Ok(if node.kind.is_nvme() {
-            Box::new(Translator::new(Nvme::new(file), node, device))
-        } else {
-            Box::new(SgIo { file, node })
+        Ok(match node.kind {
+            NodeKind::NvmeBlock {
+                namespace: NodeKind::UNKNOWN_NAMESPACE,
+            }
+            | NodeKind::NvmeGeneric {
+                namespace: NodeKind::UNKNOWN_NAMESPACE,
+            } => Box::new(Translator::new(NoPath, node, device)),
+            kind if kind.is_nvme() => Box::new(Translator::new(Nvme::new(file), node, device)),
+            _ => Box::new(SgIo { file, node }),
         })
     }
 }
@@ -55,7 +60,11 @@ fn node(file: &File) -> io::Result<Node> {
     let metadata = file.metadata()?;
     let major = nix::sys::stat::major(metadata.rdev());
     let (kind, bsg_major) = if metadata.file_type().is_block_device() {
-        (block(file, major), None)
+        let namespace = match major {
+            BLOCK_EXT_MAJOR => namespace(ioctl::nvme_namespace(file.as_fd())).ok(),
+            _ => None,
+        };
+        (block(namespace), None)
     } else if !metadata.file_type().is_char_device() {
         (NodeKind::Other, None)
     } else if major == SCSI_GENERIC_MAJOR {
@@ -67,7 +76,7 @@ fn node(file: &File) -> io::Result<Node> {
         let kind = if is("bsg") {
             NodeKind::Bsg
         } else if is("nvme-generic") {
-            let namespace = ioctl::nvme_namespace(file.as_fd())?;
+            let namespace = namespace(ioctl::nvme_namespace(file.as_fd()))?;
             NodeKind::NvmeGeneric { namespace }
         } else if is("nvme") {
             NodeKind::NvmeController
@@ -79,14 +88,19 @@ fn node(file: &File) -> io::Result<Node> {
     Ok(Node { kind, bsg_major })
 }
 
-fn block(file: &File, major: u64) -> NodeKind {
-    let namespace = match major {
-        BLOCK_EXT_MAJOR => ioctl::nvme_namespace(file.as_fd()).ok(),
-        _ => None,
-    };
+fn block(namespace: Option<u32>) -> NodeKind {
     namespace.map_or(NodeKind::Block, |namespace| NodeKind::NvmeBlock {
         namespace,
     })
+}
+
+/// The namespace, by the answer to NVME_IOCTL_ID. A multipath node without a usable path refuses
+/// every request with EAGAIN, this one too; drivers of other devices have other errors.
+fn namespace(answer: io::Result<u32>) -> io::Result<u32> {
+    match answer {
+        Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(NodeKind::UNKNOWN_NAMESPACE),
+        answer => answer,
+    }
 }
 
 impl SgIo {
@@ -164,6 +178,22 @@ mod tests {
         assert_eq!(parse_version("3.5.36\n"), Some([3, 5, 36]));
         assert_eq!(parse_version("3.5"), None);
         assert_eq!(parse_version("3.5.x"), None);
+    }
+
+    #[test]
+    fn a_node_without_a_path_is_an_nvme_node_all_the_same() {
+        let asked = |answer: Result<u32, i32>| {
+            block(namespace(answer.map_err(io::Error::from_raw_os_error)).ok())
+        };
+        assert_eq!(asked(Ok(3)), NodeKind::NvmeBlock { namespace: 3 });
+        assert_eq!(
+            asked(Err(libc::EAGAIN)),
+            NodeKind::NvmeBlock { namespace: 0 }
+        );
+        // Other block drivers that share the major number.
+        for errno in [libc::ENOTTY, libc::EINVAL, libc::EPERM] {
+            assert_eq!(asked(Err(errno)), NodeKind::Block);
+        }
     }
 
     #[test]

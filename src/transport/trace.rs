@@ -98,7 +98,11 @@ impl<'a> Tracer<'a> {
         self.introduced.set(true);
     }
 
-    fn after(&self, result: &io::Result<Completion>) {
+    fn after(&mut self, result: &io::Result<Completion>) {
+        if result.is_err() {
+            let sent = self.inner.sent();
+            self.show(&sent);
+        }
         match result {
             Err(error) if self.level >= 2 => (self.print)(&format!(
                 "ioctl({}) failed: {} (errno={})\n",
@@ -111,15 +115,20 @@ impl<'a> Tracer<'a> {
                 error.raw_os_error().unwrap_or_default()
             )),
             Ok(completion) => {
-                for line in &completion.translation.sent {
-                    (self.print)(&format!("      {line}\n"));
-                }
+                self.show(&completion.translation.sent);
                 if self.level >= 3 {
                     let duration = completion.duration.as_millis();
                     (self.print)(&format!("      duration={duration} ms\n"));
                 }
             }
             Err(_) => {}
+        }
+    }
+
+    /// The commands that were sent in place of one.
+    fn show(&self, sent: &[String]) {
+        for line in sent {
+            (self.print)(&format!("      {line}\n"));
         }
     }
 }
@@ -137,6 +146,10 @@ impl Transport for Tracer<'_> {
 
     fn node(&self) -> Node {
         self.inner.node()
+    }
+
+    fn sent(&mut self) -> Vec<String> {
+        self.inner.sent()
     }
 
     fn sg_driver_version(&self) -> Option<[u32; 3]> {

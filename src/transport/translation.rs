@@ -12,22 +12,26 @@
 //! | RELEASE, CLEAR | Reservation Release: release, clear |
 //! | REGISTER AND MOVE, REPLACE LOST RESERVATION, SPEC_I_PT | none: refused, nothing is sent |
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::nvme::Passthrough;
-use super::{Command, Completion, Data, HostStatus, Node, NodeKind, Translation, Transport};
-use crate::nvme;
+use super::{
+    Command, Completion, Data, HostStatus, Node, NodeKind, Shortcoming, Translation, Transport,
+    os_error_text,
+};
 use crate::nvme::identify::{
-    IDENTIFY_LENGTH, IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure,
-    get_host_identifier, identify,
+    IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure, get_host_identifier,
+    identify,
 };
 use crate::nvme::reservation::{
-    self, Acquire, AcquireAction, Form, PersistThroughPowerLoss, Register, RegisterAction,
-    Registrant, Release, ReleaseAction, ReservationReport,
+    self, Acquire, AcquireAction, Form, MOST_ROOM, PersistThroughPowerLoss, Register,
+    RegisterAction, Registrant, Release, ReleaseAction, ReservationReport, SPARE_ROOM,
 };
 use crate::nvme::status::{Meaning, NvmeStatus, descriptor_format};
+use crate::nvme::{self, UNWRITTEN};
 use crate::pr::prin::{
     self, Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation,
     Reservation, TargetPorts,
@@ -46,6 +50,8 @@ const MORE_TRIES: usize = 4;
 /// How often a registration is tried, first as a new one and then in the place of one that is
 /// there: somebody else may end it in between.
 const REGISTER_ATTEMPTS: usize = 3;
+/// The host status for a command that was not sent, since nothing leads to the namespace.
+const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
 /// The host status for a command of which nobody knows what became of it.
 const DID_TRANSPORT_DISRUPTED: HostStatus = HostStatus(0x0e);
 
@@ -75,6 +81,8 @@ enum End {
     Os(io::Error),
     /// An NVMe command ended so.
     Nvme(&'static str, NvmeStatus),
+    /// No path leads to the namespace, so an NVMe command was not sent.
+    NoPath(String),
     /// Nobody knows what became of it.
     Lost(String),
     /// Status RESERVATION CONFLICT.
@@ -83,6 +91,23 @@ enum End {
     Refused((u8, u8), String),
     /// What came back contradicts itself.
     Malformed(String),
+    /// A change was accepted, and for this reason it is not all that was asked for.
+    Short(Shortcoming, String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Os(error) => f.write_str(&os_error_text(error)),
+            Self::Nvme(name, status) => write!(f, "{name} ended with {status}"),
+            Self::Conflict => f.write_str("reservation conflict"),
+            Self::NoPath(reason)
+            | Self::Lost(reason)
+            | Self::Refused(_, reason)
+            | Self::Malformed(reason)
+            | Self::Short(_, reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl End {
@@ -106,10 +131,15 @@ impl<P: Passthrough> Transport for Translator<P> {
         self.timeout = command.timeout;
         self.sent.clear();
         let answer = self.answer(&command.cdb, &command.data);
-        let mut completion = completion(answer, command.data)?;
+        let room = allocation_length(&command.cdb);
+        let mut completion = completion(answer, command.data, room)?;
         completion.duration = started.elapsed();
-        completion.translation.sent = std::mem::take(&mut self.sent);
+        completion.translation.sent = self.sent();
         Ok(completion)
+    }
+
+    fn sent(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sent)
     }
 
     fn node(&self) -> Node {
@@ -117,8 +147,24 @@ impl<P: Passthrough> Transport for Translator<P> {
     }
 }
 
-/// What the command's sender gets to see. Data in is as much of the answer as there is room for.
-fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Completion> {
+/// The room that a PERSISTENT RESERVE IN command has for its answer, in bytes; `None` for other
+/// commands.
+fn allocation_length(cdb: &Cdb) -> Option<usize> {
+    match *cdb.as_bytes() {
+        [Cdb::PERSISTENT_RESERVE_IN, _, _, _, _, _, _, high, low, _] => {
+            Some(u16::from_be_bytes([high, low]).into())
+        }
+        _ => None,
+    }
+}
+
+/// What the command's sender gets to see. Data in is as much of the answer as there is `room` for
+/// in the command, and in the buffer; an answer that does not fit the command comes beside it.
+fn completion(
+    answer: Result<Vec<u8>, End>,
+    data: Data<'_>,
+    room: Option<usize>,
+) -> io::Result<Completion> {
     let requested = data.len();
     let mut moved = 0;
     let mut completion = Completion::default();
@@ -128,7 +174,9 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
             moved = requested;
             if let Data::In(buffer) = data {
                 moved = answer.len().min(buffer.len());
+                moved = room.map_or(moved, |room| moved.min(room));
                 buffer[..moved].copy_from_slice(&answer[..moved]);
+                translation.whole_answer = room.map(|_| answer);
             }
             None
         }
@@ -145,6 +193,15 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
                 ..Translation::default()
             };
         }
+        Some(End::Short(shortcoming, reason)) => {
+            moved = requested;
+            translation.reason = Some(reason);
+            translation.shortcoming = Some(shortcoming);
+        }
+        Some(End::NoPath(reason)) => {
+            translation.reason = Some(reason);
+            completion.host_status = DID_NO_CONNECT;
+        }
         Some(End::Lost(reason)) => {
             translation.reason = Some(reason);
             completion.host_status = DID_TRANSPORT_DISRUPTED;
@@ -155,7 +212,7 @@ fn completion(answer: Result<Vec<u8>, End>, data: Data<'_>) -> io::Result<Comple
             completion.sense = descriptor_format(SenseKey::ILLEGAL_REQUEST, asc, ascq, 0).to_vec();
         }
         Some(End::Nvme(name, status)) => {
-            translation.reason = Some(format!("{name} ended with {status}"));
+            translation.reason = Some(End::Nvme(name, status).to_string());
             match status.meaning() {
                 // Success is no reason to end, so it is no success either.
                 Meaning::Good => translation.malformed = true,
@@ -248,8 +305,9 @@ impl<P: Passthrough> Translator<P> {
         Ok(namespace)
     }
 
+    /// The whole answer, whatever room the command has for it.
     fn prin(&mut self, cdb: &Cdb) -> Result<Vec<u8>, End> {
-        let &[_, action, _, _, _, _, _, high, low, _] = cdb.as_bytes() else {
+        let &[_, action, _, _, _, _, _, _, _, _] = cdb.as_bytes() else {
             return refused(INVALID_FIELD_IN_CDB, "the command has 10 bytes");
         };
         let Some(action) = prin::ServiceAction::from_code(action & 0x1f) else {
@@ -259,14 +317,12 @@ impl<P: Passthrough> Translator<P> {
             );
         };
         let namespace = self.reservations()?;
-        let mut data = match action {
+        Ok(match action {
             prin::ServiceAction::ReadKeys => read_keys(&self.report(namespace)?),
             prin::ServiceAction::ReadReservation => read_reservation(&self.report(namespace)?)?,
             prin::ServiceAction::ReportCapabilities => self.report_capabilities(namespace)?,
             prin::ServiceAction::ReadFullStatus => read_full_status(&self.report(namespace)?)?,
-        };
-        data.truncate(usize::from(u16::from_be_bytes([high, low])));
-        Ok(data)
+        })
     }
 
     fn report_capabilities(&mut self, namespace: u32) -> Result<Vec<u8>, End> {
@@ -411,7 +467,9 @@ impl<P: Passthrough> Translator<P> {
         ended
     }
 
-    /// What APTPL makes of the namespace's persisting through a power loss.
+    /// What APTPL makes of the namespace's persisting through a power loss. It is the namespace's,
+    /// for the registrations of all hosts: one that says nothing of it, or unregisters, leaves it
+    /// as it is.
     fn persist(
         &mut self,
         namespace: u32,
@@ -420,8 +478,7 @@ impl<P: Passthrough> Translator<P> {
         let capable = self.capabilities(namespace)?.persist_through_power_loss();
         match (out.activate_persist_through_power_loss, capable) {
             (true, true) => Ok(PersistThroughPowerLoss::Activate),
-            (false, true) => Ok(PersistThroughPowerLoss::Deactivate),
-            (false, false) => Ok(PersistThroughPowerLoss::NoChange),
+            (false, _) => Ok(PersistThroughPowerLoss::NoChange),
             (true, false) => refused(
                 INVALID_FIELD_IN_PARAMETER_LIST,
                 "the namespace cannot keep registrations through a power loss (bit 0 of RESCAP \
@@ -430,9 +487,52 @@ impl<P: Passthrough> Translator<P> {
         }
     }
 
+    /// Sends the command. Where it is to activate persisting through a power loss, makes sure that
+    /// it did: a host that registers the key that it has is told that it is done, and nothing is.
+    /// The key is put in its own place then, which is not nothing.
     fn send_register(&mut self, namespace: u32, register: Register) -> Result<(), End> {
-        let (command, list) = register.emit(namespace);
-        self.send(&command, Data::Out(&list))
+        let mut register = register;
+        let mut again = false;
+        let unknown = |end: End| {
+            End::Short(
+                Shortcoming::Unknown,
+                format!(
+                    "whether registrations and reservation persist through a power loss is not \
+                     known: {end}"
+                ),
+            )
+        };
+        loop {
+            let (command, list) = register.emit(namespace);
+            let ended = self.send(&command, Data::Out(&list));
+            match again {
+                false => ended?,
+                true => ended.map_err(unknown)?,
+            }
+            if register.persist_through_power_loss != PersistThroughPowerLoss::Activate {
+                return Ok(());
+            }
+            let report = self.report(namespace).map_err(unknown)?;
+            if report.persist_through_power_loss == 1 {
+                return Ok(());
+            }
+            if register.action != RegisterAction::Register {
+                return Err(End::Short(
+                    Shortcoming::NotThere,
+                    format!(
+                        "the keys are as asked for, but registrations and reservation do not \
+                         persist through a power loss (PTPLS is {})",
+                        report.persist_through_power_loss
+                    ),
+                ));
+            }
+            register = Register {
+                action: RegisterAction::Replace,
+                current_key: register.new_key,
+                ..register
+            };
+            again = true;
+        }
     }
 
     fn acquire(&mut self, action: AcquireAction, out: &PersistentReserveOut) -> Result<(), End> {
@@ -445,8 +545,32 @@ impl<P: Passthrough> Translator<P> {
                 _ => out.service_action_reservation_key,
             },
         };
-        let (command, list) = acquire.emit(self.reservations()?);
-        self.send(&command, Data::Out(&list))
+        let namespace = self.reservations()?;
+        let (command, list) = acquire.emit(namespace);
+        let ended = self.send(&command, Data::Out(&list));
+        let of_all_registrants = action != AcquireAction::Acquire && acquire.preempt_key == NO_KEY;
+        match ended {
+            Err(end)
+                if of_all_registrants
+                    && end.is(NvmeStatus::INVALID_FIELD)
+                    && self.is_not_held_by_all(namespace) =>
+            {
+                refused(
+                    INVALID_FIELD_IN_PARAMETER_LIST,
+                    "key 0 preempts all registrants of a reservation that they hold, and there is \
+                     none of theirs (Reservation Acquire ended with NVMe status 0x2)",
+                )
+            }
+            ended => ended,
+        }
+    }
+
+    /// Whether there is surely no reservation that all registrants hold.
+    fn is_not_held_by_all(&mut self, namespace: u32) -> bool {
+        self.report(namespace).is_ok_and(|report| {
+            let held = reservation::ReservationType::from_code(report.reservation_type);
+            report.reservation_type == 0 || held.is_some_and(|held| !held.is_held_by_all())
+        })
     }
 
     fn release(&mut self, action: ReleaseAction, out: &PersistentReserveOut) -> Result<(), End> {
@@ -462,8 +586,8 @@ impl<P: Passthrough> Translator<P> {
     fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
         let report = self.report(namespace)?;
         let command = get_host_identifier(report.form);
-        let mut identifier = vec![0; command.data_length()];
-        self.send(&command, Data::In(&mut identifier))?;
+        let identifier = self.read(&command)?;
+        self.confirm(&command, &identifier, identifier.len(), identifier.len())?;
         // A host without an identifier is another one on each controller.
         let anonymous = identifier.iter().all(|&byte| byte == 0);
         let own_controller = self.controller()?.controller_id;
@@ -497,50 +621,59 @@ impl<P: Passthrough> Translator<P> {
 
     fn report_in(&mut self, form: Form, namespace: u32) -> Result<ReservationReport, End> {
         let mut room = REPORT_ROOM;
-        let mut named = 0;
-        for attempt in 0..=MORE_TRIES {
+        let mut more_tries = MORE_TRIES;
+        // Why more room is asked for.
+        let mut reason = String::new();
+        loop {
             let command = reservation::report(namespace, form, room);
-            let mut buffer = vec![ReservationReport::UNWRITTEN; command.data_length()];
-            let sent = self.send(&command, Data::In(&mut buffer));
-            match sent {
-                Err(End::Os(error)) if attempt > 0 && is_too_long(&error) => {
+            let buffer = match self.read(&command) {
+                Err(end) if room > REPORT_ROOM && is_too_long(&end) => {
                     return Err(malformed(format!(
-                        "the reservation report names {named} registered controllers and takes \
-                         {room} bytes; the kernel reads no command of that length"
+                        "{reason}; no command for {} bytes is taken",
+                        command.data_length()
                     )));
                 }
-                sent => sent?,
-            }
+                read => read?,
+            };
             let (needed, registered) =
                 ReservationReport::needed(&buffer, form).map_err(malformed)?;
-            if needed <= buffer.len() {
+            if needed + SPARE_ROOM <= buffer.len() {
                 let report = ReservationReport::parse(&buffer, form).map_err(malformed)?;
-                // The kernel does not say how many bytes came. Where the last one may never have been
-                // written, the same report is read over something else.
-                if buffer[needed - 1] == ReservationReport::UNWRITTEN {
-                    let mut again = vec![!ReservationReport::UNWRITTEN; buffer.len()];
-                    self.send(&command, Data::In(&mut again))?;
-                    if again[..needed] != buffer[..needed] {
-                        return Err(malformed(
-                            "the reservation report came in part only, or changed while it was read",
-                        ));
-                    }
-                }
+                self.confirm(&command, &buffer, needed, needed)?;
                 return Ok(report);
             }
-            (room, named) = (needed, registered);
+            let takes = format!(
+                "the reservation report names {registered} registered controllers and takes \
+                 {needed} bytes"
+            );
+            if needed <= buffer.len() {
+                // Others may have found no room any more, and not be counted.
+                reason = format!(
+                    "{takes}, for which there were {}, so it may be cut",
+                    buffer.len()
+                );
+                if buffer.len() >= MOST_ROOM {
+                    return Err(malformed(reason));
+                }
+                room = buffer.len() * 2;
+            } else if more_tries > 0 {
+                reason = takes;
+                room = needed + SPARE_ROOM;
+                more_tries -= 1;
+            } else {
+                return Err(malformed(format!(
+                    "the reservation report kept growing while it was read: it takes {needed} \
+                     bytes now, for {registered} registered controllers"
+                )));
+            }
         }
-        Err(malformed(format!(
-            "the reservation report kept growing while it was read: it takes {room} bytes now, for \
-             {named} registered controllers"
-        )))
     }
 
     fn controller(&mut self) -> Result<&IdentifyController, End> {
         let controller = match self.controller.take() {
             Some(controller) => controller,
             None => {
-                let data = self.identify(Structure::Controller)?;
+                let data = self.identify(Structure::Controller, IdentifyController::USED)?;
                 IdentifyController::parse(&data).map_err(malformed)?
             }
         };
@@ -551,7 +684,8 @@ impl<P: Passthrough> Translator<P> {
         let capabilities = match self.capabilities {
             Some(capabilities) => capabilities,
             None => {
-                let data = self.identify(Structure::Namespace(namespace))?;
+                let data =
+                    self.identify(Structure::Namespace(namespace), IdentifyNamespace::USED)?;
                 let parsed = IdentifyNamespace::parse(&data).map_err(malformed)?;
                 parsed.reservation_capabilities
             }
@@ -566,14 +700,46 @@ impl<P: Passthrough> Translator<P> {
         }
     }
 
-    fn identify(&mut self, structure: Structure) -> Result<Vec<u8>, End> {
+    /// Identify data of which the first `used` bytes are looked at.
+    fn identify(&mut self, structure: Structure, used: usize) -> Result<Vec<u8>, End> {
         let command = identify(structure);
-        let mut data = vec![0; IDENTIFY_LENGTH];
-        self.send(&command, Data::In(&mut data))?;
+        let data = self.read(&command)?;
+        self.confirm(&command, &data, used, data.len())?;
         match data.iter().any(|&byte| byte != 0) {
             true => Ok(data),
             false => Err(malformed(format!(
                 "{} brought nothing but zeros",
+                command.name()
+            ))),
+        }
+    }
+
+    /// Sends a command with data in. What is not written is [`UNWRITTEN`].
+    fn read(&mut self, command: &nvme::Command) -> Result<Vec<u8>, End> {
+        let mut data = vec![UNWRITTEN; command.data_length()];
+        self.send(command, Data::In(&mut data))?;
+        Ok(data)
+    }
+
+    /// Makes sure that the first `used` bytes of what [`Translator::read`] gave were written. The
+    /// kernel does not say how many bytes came, but they come in order: where the last of the first
+    /// `written` may never have been written, the same is read over something else.
+    fn confirm(
+        &mut self,
+        command: &nvme::Command,
+        data: &[u8],
+        used: usize,
+        written: usize,
+    ) -> Result<(), End> {
+        if data.get(..written).and_then(<[u8]>::last) != Some(&UNWRITTEN) {
+            return Ok(());
+        }
+        let mut again = vec![!UNWRITTEN; data.len()];
+        self.send(command, Data::In(&mut again))?;
+        match again.get(..used) == data.get(..used) {
+            true => Ok(()),
+            false => Err(malformed(format!(
+                "the data of {} came in part only, or changed while it was read",
                 command.name()
             ))),
         }
@@ -586,15 +752,25 @@ impl<P: Passthrough> Translator<P> {
             _ => command.to_string(),
         };
         let result = self.passthrough.send(command, data, self.timeout);
+        let end = match &result {
+            Ok(status) => format!("{:#06x} {}", status.0, status.name()),
+            Err(error) => match error.raw_os_error() {
+                Some(number) => format!("{} (errno={number})", os_error_text(error)),
+                None => os_error_text(error),
+            },
+        };
+        self.sent.push(format!("{shown}: {end}"));
         let status = result.map_err(|error| match error.raw_os_error() {
             Some(libc::EINTR) => End::Lost(format!(
                 "the kernel gave {} up: it took too long, or the controller was reset",
                 command.name()
             )),
+            Some(libc::EAGAIN) => End::NoPath(format!(
+                "no path to the namespace is usable now, so {} was not sent",
+                command.name()
+            )),
             _ => End::Os(error),
         })?;
-        self.sent
-            .push(format!("{shown}: {:#06x} {}", status.0, status.name()));
         match status.meaning() {
             Meaning::Good => Ok(()),
             _ => Err(End::Nvme(command.name(), status)),
@@ -604,12 +780,15 @@ impl<P: Passthrough> Translator<P> {
 
 const NO_KEY: ReservationKey = ReservationKey(0);
 
-/// How the kernel refuses to move as many bytes.
-fn is_too_long(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG)
-    )
+/// How the kernel, or the controller, refuses to move as many bytes.
+fn is_too_long(end: &End) -> bool {
+    match end {
+        End::Os(error) => matches!(
+            error.raw_os_error(),
+            Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG)
+        ),
+        end => end.is(NvmeStatus::INVALID_FIELD),
+    }
 }
 
 /// The type of the reservation that `out` is about, where it is one that NVMe has.
@@ -659,7 +838,8 @@ fn read_keys(report: &ReservationReport) -> Vec<u8> {
 fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
     let held = report.held().map_err(malformed)?;
     let reservation = held.map(|held| Reservation {
-        // For the types that all registrants hold, SCSI has key 0.
+        // For the types that all registrants hold, SCSI has key 0; nobody has it, so it serves for
+        // a holder that is not listed as well.
         reservation_key: held.key.unwrap_or(NO_KEY),
         scope: Scope::LU_SCOPE,
         reservation_type: scsi_type(held.reservation_type),
@@ -672,11 +852,11 @@ fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
 }
 
 fn read_full_status(report: &ReservationReport) -> Result<Vec<u8>, End> {
-    let held = report.held().map_err(malformed)?;
+    let held = report.held_type().map_err(malformed)?;
     let descriptor = |registrant: &Registrant| {
         let by_this = held
-            .filter(|held| held.reservation_type.is_held_by_all() || registrant.is_holder())
-            .map(|held| (Scope::LU_SCOPE, scsi_type(held.reservation_type)));
+            .filter(|held| held.is_held_by_all() || registrant.is_holder())
+            .map(|held| (Scope::LU_SCOPE, scsi_type(held)));
         FullStatusDescriptor {
             reservation_key: registrant.key,
             target_ports: match registrant.controller_id {

@@ -169,6 +169,7 @@ pub(crate) fn bytes(hex: &str) -> Vec<u8> {
 
 /// What a script expects next.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a script has few steps")]
 enum Step {
     Open {
         device: OsString,

@@ -28,6 +28,7 @@ impl Passthrough for Controller {
         };
         match command.opcode() {
             0x06 => {
+                buffer.fill(0);
                 // RESCAP, CTRATT and ONCS.
                 buffer[31] = 0xff;
                 buffer[96] = u8::from(self.extended);

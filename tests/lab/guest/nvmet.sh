@@ -8,9 +8,10 @@ unregistering_counts=1
 host1=aaaaaaaa-0000-4000-8000-000000000001
 host2=bbbbbbbb-0000-4000-8000-000000000002
 
-# Every host is to have its own device nodes: otherwise the kernel takes two hosts' controllers for two paths of one.
+# Every host is to have its own device nodes: otherwise the kernel takes two hosts' controllers for two paths of one. A
+# file that wants that, the kernel's default, sets multipath=Y.
 load_nvme() {
-    [[ -d /sys/module/nvme_core ]] || modprobe nvme_core multipath=N
+    [[ -d /sys/module/nvme_core ]] || modprobe nvme_core "multipath=${multipath-N}"
     modprobe -a "$@"
     /run/busybox ip link set lo up
 }

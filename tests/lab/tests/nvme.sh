@@ -255,4 +255,8 @@ Opening it takes permission to read and write the device node (and in a containe
     chmod 666 "$node1"
     succeeds "${nobody[@]}" sg_persist -n --out --register --param-sark=1 "$node1"
     holds "$node2" 1 1
+    # The host's identifier is for those with the capability.
+    "${nobody[@]}" sg_persist -n --out --register "$node1" >/run/out 2>/run/err && status=0 || status=$?
+    ((status == 63)) || fail "Get Features: status $status: $(cat /run/err)"
+    [[ ! -s /run/out && $(</run/err) = *$'\nThis NVMe command takes CAP_SYS_ADMIN: '* ]] || fail "$(cat /run/out /run/err)"
 }

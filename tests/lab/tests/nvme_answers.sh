@@ -150,10 +150,13 @@ $malformed" "$report $2" "${action%% *}"
     # wrong_reservation: the same, but the keys are as good as ever.
     wrong_reservation() {
         for action in "-nr Read reservation" "-ns Read full status"; do
+            # Full status tells of each host by itself.
+            [[ $action/$1 != "-ns Read full status/two holders" ]] || continue
             cell "$1, ${action#* }" 97 '' "Persistent reservation in: $3
 PR in (${action#* }): Malformed SCSI command response
 $malformed" "$report $2" "${action%% *}"
         done
+        cell "$1, has the key" 0 '' '' "$report $2" --has-key=3
         cell "$1, Read keys" 0 '  PR generation=0x7, 3 registered reservation keys follow:
     0x1
     0x2
@@ -165,7 +168,6 @@ $malformed" "$report $2" "${action%% *}"
     wrong 'the header alone' 'extended 3 take 64' 'registered controller 1 is missing in the reservation report'
     wrong 'part of the header' 'extended 3 take 10' 'registered controller 1 is missing in the reservation report'
     wrong 'one of three' 'extended 3 take 128' 'registered controller 2 is missing in the reservation report'
-    wrong_reservation 'no holder' 'extended 3 at 4 03' 'the reservation report names a reservation and no holder of it'
     wrong_reservation 'two holders' 'extended 3 at 4 03 at 66 01 at 130 01' \
         'the reservation report names several holders of a reservation that has one'
     wrong_reservation 'a holder of nothing' 'extended 3 at 66 01' 'the reservation report names a holder and no reservation'
@@ -193,20 +195,68 @@ test_reports_cut_within_a_descriptor() {
     end_cells 'cut reports'
 }
 
-test_no_host_and_a_reservation() {
+# The holder's entries may be gone, and other hosts' too: what is told is told, for whoever is to fence it.
+test_holder_not_listed() {
     begin
-    cell 'a reservation of nobody' 97 '' "Persistent reservation in: the reservation report names a reservation and no holder of it
-PR in (Read reservation): Malformed SCSI command response
-$malformed" "$report extended 0 at 4 01" -nr
-    cell 'a reservation of all of nobody' 97 '' "Persistent reservation in: the reservation report names a reservation and no holder of it
-PR in (Read reservation): Malformed SCSI command response
-$malformed" "$report extended 0 at 4 05" -nr
-    end_cells 'nobody'
+    local type number=0 names=('Write Exclusive' 'Exclusive Access' 'Write Exclusive, registrants only'
+        'Exclusive Access, registrants only' 'Write Exclusive, all registrants' 'Exclusive Access, all registrants')
+    for type in 1 3 5 6 7 8; do
+        number=$((number + 1))
+        # Of all registrants nobody needs to be marked: that is as ever, so there are none.
+        local rule="$report extended $((type < 7)) at 4 0$number"
+        cell "reservation of type $type" 0 "  PR generation=0x7, Reservation follows:
+    Key=0x0
+    scope: LU_SCOPE,  type: ${names[number - 1]}" '' "$rule" -nr
+        cell "reserved, type $type" 0 '' '' "$rule" "--reserved=$type"
+        cell "holder, type $type" 36 '' '' "$rule" --holder-is=9
+    done
+    rule="$report extended 1 at 4 03"
+    cell 'no holder' 0 '  PR generation=0x7
+    Key=0x1
+      All target ports bit set
+      not reservation holder
+      Transport Id of initiator:
+        NVMe host identifier: 1ab00000-0000-4000-8000-000000000001' '' "$rule" -ns
+    cell 'a listed key is no holder' 36 '' '' "$rule" --holder-is=1
+    cell 'key 0 is no holder' 36 '' '' "$rule" --holder-is=0
+    end_cells 'holders that are not listed'
+    answer_by "$rule"
+    sg_persist --overview "$node1" >/run/out 2>/run/err || fail "status $?: $(cat /run/err)"
+    [[ ! -s /run/err ]] || fail "$(cat /run/err)"
+    grep -qF 'The device does not say who holds it.' /run/out || fail "$(cat /run/out)"
 }
 
 # keys_of N: the lines of READ KEYS with as many keys; sets $lines.
 keys_of() {
     lines="  PR generation=0x7, $1 registered reservation keys follow:"$(printf '\n    0x%x' $(seq "$1"))
+}
+
+# A controller that counts only what fits: a report that fills its room is no whole one.
+test_shortened_reports() {
+    keys_of 300
+    # Room for 63, for 127, for 255, for 511.
+    answer_by "$report@1 extended 63" "$report@2 extended 127" "$report@3 extended 255" "$report@4+ extended 300"
+    answers 0 "$lines" '' prin --read-keys "$node1"
+    [[ $(grep -c '^0e' "$commands") = 4 ]] || fail "$(cat "$commands")"
+    : >"$commands"
+    keys_of 63
+    answer_by "$report extended 63"
+    answers 0 "$lines" '' prin --read-keys "$node1"
+    [[ $(grep -c '^0e' "$commands") = 2 ]] || fail "$(cat "$commands")"
+}
+
+# Identify data that did not come tells nothing about what there is.
+test_identify_in_part() {
+    local message='PR in (Report capabilities): Malformed SCSI command response'
+    answer_by "$controller data $(printf '01%.0s' {1..100})"
+    answers 97 '' "Persistent reservation in: the data of Identify Controller came in part only, or changed while it was read
+$message
+$malformed" prin --report-capabilities "$node1"
+    answer_by "$namespace data $(printf '01%.0s' {1..30})"
+    answers 97 '' "Persistent reservation in: the data of Identify Namespace came in part only, or changed while it was read
+$message
+$malformed" prin --report-capabilities "$node1"
+    no_command
 }
 
 # More than one command's room: the program asks again for as much as there is.
@@ -298,12 +348,25 @@ sent() {
 }
 
 test_persist_through_power_loss() {
-    # Where the namespace can: CPTPL (bits 31:30 of Dword 10) 11b sets it, 10b takes it away, as APTPL says.
-    answer_by "$namespace at 31 ff"
+    # Where the namespace can: CPTPL (bits 31:30 of Dword 10) 11b sets it, and a report tells that it is so.
+    local can="$namespace at 31 ff" key=23c1ab0000000000 none=0000000000000000 look=0e01000003ff00000001
+    answer_by "$can" "$report extended 1 at 9 01"
     succeeds prout --register --param-sark=abc123 --param-aptpl "$node1"
-    sent '0d01c000000000000000 000000000000000023c1ab0000000000'
+    sent "0d01c000000000000000 $none$key" "$look"
+    # Nobody else touches it: it is the namespace's.
     succeeds prout --register --param-sark=abc123 "$node1"
-    sent '0d018000000000000000 000000000000000023c1ab0000000000'
+    sent "0d010000000000000000 $none$key"
+    succeeds prout --register --param-rk=abc123 "$node1"
+    sent "0d010000000100000000 $key$none"
+    # A host that registers its key again may have been told that it is done, and nothing was.
+    answer_by "$can" "$report@1 extended 1" "$report@2 extended 1 at 9 01"
+    succeeds prout --register-ignore --param-sark=abc123 --param-aptpl "$node1"
+    sent "0d01c000000000000000 $none$key" "$look" "0d01c000000200000000 $key$key" "$look"
+    answer_by "$can" "$report extended 1"
+    answers 37 '' 'Persistent reservation out: the keys are as asked for, but registrations and reservation do not persist through a power loss (PTPLS is 0)
+PR out (Register): Accepted, but the effect is not there
+sg_persist failed: Accepted, but the effect is not there' prout --register --param-sark=abc123 --param-aptpl "$node1"
+    : >"$commands"
     # Where it cannot, nothing of the kind is asked for.
     answer_by
     succeeds prout --register --param-sark=abc123 "$node1"
@@ -365,6 +428,27 @@ test_refused_unsent() {
         [[ ! -s /run/out && -s /run/err ]] || fail "$arguments: $(cat /run/out /run/err)"
     done
     no_command
+}
+
+# A controller without the log of effects: the kernel lets nobody but root send it reservation commands.
+test_ordinary_user_without_effects() {
+    local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    chmod 666 "$node1"
+    local what
+    for what in '--in --read-keys' '--out --register --param-sark=1'; do
+        # shellcheck disable=SC2086
+        "${nobody[@]}" sg_persist -n $what "$node1" >/run/out 2>/run/err && status=0 || status=$?
+        ((status == 63)) || fail "$what: status $status: $(cat /run/err)"
+        [[ ! -s /run/out && $(</run/err) = *$'\nThis NVMe command takes CAP_SYS_ADMIN: '* ]] || fail "$(cat /run/out /run/err)"
+    done
+    # What the kernel did not take is shown, and what it took before.
+    "${nobody[@]}" sg_persist -n -v --out --register --param-sark=1 "$node1" >/run/out 2>/run/err || true
+    for what in 'Identify Controller: opcode=0x06 nsid=0 cdw10=0x1 cdw11=0x0: 0x0000 Successful completion' \
+        'Reservation Register: opcode=0x0d nsid=1 cdw10=0x0 cdw11=0x0 data=00000000000000000100000000000000: Permission denied (errno=13)'; do
+        grep -qF "command $what" /run/err || fail "no $what: $(cat /run/err)"
+    done
+    no_command
+    chmod 600 "$node1"
 }
 
 # Nothing that the program does writes to the namespace.
