@@ -4,8 +4,8 @@ use super::device::{Device, Session};
 use super::question::ATTEMPTS;
 use crate::cli::request::Operation;
 use crate::error::{Error, Family};
-use crate::pr::effect::{self, State, Verdict};
-use crate::pr::prin;
+use crate::pr::effect::{self, Registrants, Sender, State, Verdict};
+use crate::pr::prin::{self, Capabilities, ReadFullStatus};
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
 use crate::render::dry_run as shown;
 use crate::transport::Access;
@@ -43,8 +43,16 @@ pub(super) fn change(
             format!("PR out: command ({}) successful", action.name()),
         ),
     };
+    let own_ports = match verify {
+        true => device.own_ports(),
+        false => Vec::new(),
+    };
+    let sender = Sender {
+        registrants: device.registrants(),
+        ports: &own_ports,
+    };
     let before = match verify {
-        true => Some(state(&mut device)?),
+        true => Some(state(&mut device, out, sender)?),
         false => None,
     };
     let (cdb, list) = out.emit();
@@ -62,7 +70,7 @@ pub(super) fn change(
     };
     // What is read to compare is not what was asked for, nor how it ended.
     let completion = session.record.borrow().completion.clone();
-    let after = state(&mut device);
+    let after = state_after(&mut device, out, sender);
     {
         let mut record = session.record.borrow_mut();
         record.cdb = Some(cdb);
@@ -70,23 +78,61 @@ pub(super) fn change(
         record.os_error = None;
     }
     let after = after.map_err(|error| Error::Disturbed(error.to_string()))?;
-    match effect::check(&before, out, &after, device.registrants()) {
+    match effect::check(&before, out, &after, sender) {
         Verdict::Holds => Ok(()),
         Verdict::Disturbed(doubt) => Err(Error::Disturbed(doubt.to_string())),
         Verdict::Mismatch(mismatch) => Err(Error::NotVerified(mismatch.to_string())),
     }
 }
 
-/// What is registered and reserved at one moment.
-fn state(device: &mut Device<'_, '_>) -> Result<State, Error> {
+/// What is registered and reserved at one moment; with the nexuses, where the command cannot be
+/// judged as well without them.
+fn state(
+    device: &mut Device<'_, '_>,
+    out: &PersistentReserveOut,
+    sender: Sender<'_>,
+) -> Result<State, Error> {
+    let names_nexuses = sender.registrants == Registrants::Hosts
+        || !sender.ports.is_empty()
+        || !out.transport_ids.as_slice().is_empty()
+        || out.all_target_ports;
+    let mut without_nexuses = None;
     for _ in 0..ATTEMPTS {
         let keys = device.read_keys()?;
         let reservation = device.read_reservation()?;
-        if let Some(state) = State::new(&keys, &reservation) {
+        let Some(mut state) = State::new(&keys, &reservation) else {
+            continue;
+        };
+        if !names_nexuses {
             return Ok(state);
         }
+        let told =
+            device.read_optional(prin::ServiceAction::ReadFullStatus, ReadFullStatus::parse)?;
+        let fits = told.map(|told| state.add_full_status(told));
+        if fits != Some(false) {
+            return Ok(state);
+        }
+        without_nexuses = Some(state);
     }
-    Err(Error::Unsteady)
+    without_nexuses.ok_or(Error::Unsteady)
+}
+
+/// The state that the command has left. What others do to PTPL_A later is counted when it is read
+/// first.
+fn state_after(
+    device: &mut Device<'_, '_>,
+    out: &PersistentReserveOut,
+    sender: Sender<'_>,
+) -> Result<State, Error> {
+    let capabilities = match out.activate_persist_through_power_loss {
+        true => {
+            device.read_optional(prin::ServiceAction::ReportCapabilities, Capabilities::parse)?
+        }
+        false => None,
+    };
+    let mut state = state(device, out, sender)?;
+    state.persists = capabilities.map(|told| told.persist_through_power_loss_active);
+    Ok(state)
 }
 
 /// Shows the command and sends nothing.

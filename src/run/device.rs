@@ -67,6 +67,8 @@ pub(super) struct Device<'a, 'c> {
     name: &'a OsStr,
     access: Access,
     transport: Tracer<'a>,
+    /// Whether the command at hand may be one that the device does not support.
+    is_optional: bool,
 }
 
 impl<'a, 'c> Device<'a, 'c> {
@@ -108,6 +110,7 @@ impl<'a, 'c> Device<'a, 'c> {
             name,
             access,
             transport: Tracer::new(transport, verbosity, session.print, &session.introduced),
+            is_optional: false,
         })
     }
 
@@ -136,7 +139,8 @@ impl<'a, 'c> Device<'a, 'c> {
             self.record(&result);
             let attention = unit_attention(&result).filter(|_| retries > 0);
             let level = self.session.task.verbosity;
-            if attention.is_none() || level > 0 {
+            let unsupported = self.is_optional && ended_with(&result, SenseKey::ILLEGAL_REQUEST);
+            if attention.is_none() && !unsupported || level > 0 {
                 let told = diagnostic::outcome(cdb, requested, &result, level);
                 self.session.console.err_from_device(&told);
             }
@@ -259,6 +263,27 @@ impl<'a, 'c> Device<'a, 'c> {
         parsed.map_err(|source| malformed(action, source, None))
     }
 
+    /// The answer to `action`, which the device need not support; `None` where it does not, or
+    /// what comes is no answer. Only `-v` tells of that.
+    pub(super) fn read_optional<T>(
+        &mut self,
+        action: prin::ServiceAction,
+        parse: impl Fn(&[u8]) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, Error> {
+        self.is_optional = true;
+        let result = self.read(action, parse);
+        self.is_optional = false;
+        match result {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Malformed { .. }) => Ok(None),
+            Err(Error::Command {
+                source: CommandError::Sense(Some(sense)),
+                ..
+            }) if sense.key == SenseKey::ILLEGAL_REQUEST => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// READ KEYS.
     pub(super) fn read_keys(&mut self) -> Result<ReadKeys, Error> {
         self.read(prin::ServiceAction::ReadKeys, ReadKeys::parse)
@@ -297,6 +322,13 @@ impl<'a, 'c> Device<'a, 'c> {
         }
     }
 
+    /// This host's initiator ports, or its name, as far as they are known.
+    pub(super) fn own_ports(&mut self) -> Vec<TransportId> {
+        let mut ports = (self.session.own_ports)(Path::new(self.name));
+        ports.extend(self.transport.host(self.session.task.timeout));
+        ports
+    }
+
     /// PERSISTENT RESERVE OUT.
     pub(super) fn change(
         &mut self,
@@ -322,6 +354,12 @@ pub(super) fn malformed(
         ),
         source,
     }
+}
+
+/// Whether a command ended with sense data of this key.
+fn ended_with(result: &io::Result<Completion>, key: SenseKey) -> bool {
+    let ended = result.as_ref().map(Completion::check);
+    matches!(ended, Ok(Err(CommandError::Sense(Some(sense)))) if sense.key == key)
 }
 
 /// The sense data of a unit attention, if that is how a command ended.

@@ -115,6 +115,16 @@ impl<P: Passthrough> Transport for Translator<P> {
     fn node(&self) -> Node {
         self.node
     }
+
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        self.timeout = timeout;
+        let identifier = self.own_identifier().ok()?;
+        // A host without an identifier is another one on each controller.
+        let is_named = identifier.iter().any(|&byte| byte != 0);
+        is_named
+            .then(|| TransportId::nvme_host(&identifier))
+            .flatten()
+    }
 }
 
 /// What the command's sender gets to see. Data in is as much of the answer as there is room for.
@@ -461,9 +471,7 @@ impl<P: Passthrough> Translator<P> {
     /// Whether this host is registered, through any of its controllers.
     fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
         let report = self.report(namespace)?;
-        let command = get_host_identifier(report.form);
-        let mut identifier = vec![0; command.data_length()];
-        self.send(&command, Data::In(&mut identifier))?;
+        let identifier = self.host_identifier(report.form)?;
         // A host without an identifier is another one on each controller.
         let anonymous = identifier.iter().all(|&byte| byte == 0);
         let own_controller = self.controller()?.controller_id;
@@ -472,6 +480,21 @@ impl<P: Passthrough> Translator<P> {
                 && (!anonymous || registrant.controller_id == own_controller)
         };
         Ok(report.registrants.iter().any(is_own))
+    }
+
+    /// This host's identifier, as reports of this `form` have it.
+    fn host_identifier(&mut self, form: Form) -> Result<Vec<u8>, End> {
+        let command = get_host_identifier(form);
+        let mut identifier = vec![0; command.data_length()];
+        self.send(&command, Data::In(&mut identifier))?;
+        Ok(identifier)
+    }
+
+    /// This host's identifier, as the report of this namespace has it.
+    fn own_identifier(&mut self) -> Result<Vec<u8>, End> {
+        let namespace = self.reservations()?;
+        let form = self.report(namespace)?.form;
+        self.host_identifier(form)
     }
 
     /// The whole reservation report, in the form that the controller has.
