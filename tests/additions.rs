@@ -677,12 +677,16 @@ mod verified_evidence {
         is_told(
             registers(8, &[(0xa, false, 1, THEM)]),
             37,
-            &["expected this host to have a registration with key 0xa"],
+            &[
+                "expected this host to have a registration with key 0xa, found only registrations of other hosts",
+            ],
         );
         is_told(
             registers(9, &[(0xa, false, 1, THEM)]),
             38,
-            &["expected this host to have a registration with key 0xa"],
+            &[
+                "expected this host to have a registration with key 0xa, found only registrations of other hosts",
+            ],
         );
         // A gateway to another fabric has the registrations under names of its own.
         let scene = looks_closer(
@@ -709,7 +713,19 @@ mod verified_evidence {
         is_told(
             reserves([false, true]),
             37,
-            &["expected this host to hold the reservation"],
+            &["expected this host to hold the reservation, found another host holding it"],
+        );
+    }
+
+    #[test]
+    fn a_release_by_one_that_does_not_hold() {
+        let nexuses = [(0xa, false, 1, US), (0xa, true, 1, THEM)];
+        let same = (7, A_A, HELD_BY_A);
+        let scene = looks_closer(RELEASE_A, same, &nexuses, same, &nexuses);
+        is_told(
+            scene.own_ports(&[TransportId::sas(US)]),
+            38,
+            &["expected no reservation held by key 0xa, found"],
         );
     }
 
@@ -769,7 +785,7 @@ mod verified_evidence {
         is_told(
             persists((7, NONE, NOBODY), sense(5, 0x24, 0), (8, A, NOBODY)),
             38,
-            &["PTPL_A", "not told"],
+            &["PTPL_A", "not reported"],
         );
     }
 

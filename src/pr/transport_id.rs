@@ -1053,4 +1053,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn ports_are_the_same_by_what_identifies_them() {
+        let sas = TransportId::received(&SAS);
+        let mut reserved = SAS;
+        reserved[23] = 1;
+        assert!(sas.is_same_port(&TransportId::received(&reserved)));
+        let mut another = SAS;
+        another[11] = 3;
+        assert!(!sas.is_same_port(&TransportId::received(&another)));
+        assert!(!sas.is_same_port(&TransportId::received(&FCP)));
+        let iscsi = |name: &[u8]| TransportId::iscsi(name).unwrap();
+        let port = iscsi(b"iqn.2026-01.lab:a,i,0x00023d000001");
+        assert!(port.is_same_port(&iscsi(b"IQN.2026-01.lab:a,i,0x23D000001")));
+        assert!(port.is_same_port(&iscsi(b"iqn.2026-01.lab:a")));
+        assert!(!port.is_same_port(&iscsi(b"iqn.2026-01.lab:a,i,0x00023d000002")));
+        assert!(!port.is_same_port(&iscsi(b"iqn.2026-01.lab:b")));
+        let other = TransportId::received(&[0x0f; 24]);
+        assert!(!other.is_same_port(&other));
+    }
 }

@@ -83,8 +83,8 @@ impl View<'_> {
         }
     }
 
-    /// What the key holds has to go, also where another nexus with the same key may be the holder
-    /// and this one released nothing: whether that is so is told by full status alone.
+    /// What the key holds has to go, also where another nexus with the same key may be the holder:
+    /// then this one released nothing.
     fn expect_release(&self, found: &mut Vec<Difference>) {
         let key = self.own_key();
         self.at_least(1, key, found);
@@ -99,9 +99,7 @@ impl View<'_> {
                 let kind = kind(held.scope, held.reservation_type);
                 self.differs(format!("no reservation {kind}"), found);
             }
-        } else if held.reservation_key == key
-            && self.holder_is_ours(self.told_before) != Some(false)
-        {
+        } else if held.reservation_key == key {
             self.not_held_by(key, found);
         }
     }
@@ -213,7 +211,7 @@ impl View<'_> {
                 && !named.any(|nexus| nexus.held.is_some())
             {
                 let expected = format!("{name} to hold the reservation");
-                found.push(Difference::new(expected, "another nexus"));
+                found.push(Difference::new(expected, "another nexus holding it"));
             }
         }
     }
@@ -246,12 +244,15 @@ impl View<'_> {
         if let Some(key) = key {
             if self.this_host_has(key, self.told_after) == Some(false) {
                 let expected = format!("this host to have a registration with key {key}");
-                found.push(Difference::new(expected, "other hosts' alone"));
+                found.push(Difference::new(
+                    expected,
+                    "only registrations of other hosts",
+                ));
             }
         }
         if becomes_ours && self.holder_is_ours(self.told_after) == Some(false) {
             let expected = "this host to hold the reservation";
-            found.push(Difference::new(expected, "another one"));
+            found.push(Difference::new(expected, "another host holding it"));
         }
         found
     }

@@ -238,7 +238,7 @@ pub fn check(
     match view.asked_to_persist().then_some(after.persists) {
         None | Some(Some(true)) => Verdict::Holds,
         Some(persists) => {
-            let found = persists.map_or("none: it is not told", |_| "0");
+            let found = persists.map_or("nothing: it is not reported", |_| "0");
             let difference = vec![Difference::new(
                 "PTPL_A 1 (persistent through power loss)",
                 found,
