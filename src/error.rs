@@ -72,8 +72,9 @@ pub enum Error {
     /// A change that the device server reported as done is not there.
     #[error("sg_persist: accepted, but the effect is not there\n{0}")]
     NotVerified(String),
-    /// Somebody else's change hides whether this one is there.
-    #[error("sg_persist: accepted, but whether the effect is there cannot be told\n{0}")]
+    /// Whether a change that the device server reported as done is there, or came by this command,
+    /// cannot be told.
+    #[error("sg_persist: accepted, but the effect could not be verified\n{0}")]
     Disturbed(String),
     /// The answer could not be written.
     #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]

@@ -118,7 +118,7 @@ impl ExitStatus {
             Self::TRANSPORT => "Transport error",
             Self::FALSE => "No error, and the answer is no",
             Self::NOT_VERIFIED => "Accepted, but the effect is not there",
-            Self::UNVERIFIABLE => "Accepted, but the effect cannot be told",
+            Self::UNVERIFIABLE => "Accepted, but the effect could not be verified",
             Self::PROTECTION => "Aborted command, protection error",
             Self::OS_ERROR => "An OS error occurred",
             Self::MALFORMED => "Malformed SCSI command response",

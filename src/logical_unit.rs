@@ -39,7 +39,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::pr::DEFAULT_TIMEOUT;
-use crate::pr::effect::Registrants;
+use crate::pr::effect::{Registrants, Sender, State};
 use crate::pr::prin::{
     self, Capabilities, Malformed, ReadFullStatus, ReadKeys, ReadReservation, ServiceAction,
 };
@@ -186,6 +186,11 @@ impl<E: Exchange> LogicalUnit<E> {
         &self.exchange
     }
 
+    /// The way to it, to change something about it.
+    pub const fn exchange_mut(&mut self) -> &mut E {
+        &mut self.exchange
+    }
+
     /// What registers with it.
     #[must_use]
     pub fn registrants(&self) -> Registrants {
@@ -286,6 +291,63 @@ impl<E: Exchange> LogicalUnit<E> {
         &mut self,
     ) -> Result<Result<Capabilities, NoAnswer>, QueryError<E::Error>> {
         self.if_any(Self::report_capabilities)
+    }
+
+    /// What is registered and reserved at one moment, to judge the command `out` of `sender` by; with
+    /// the nexuses, where it cannot be judged as well without them and the device server tells.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn state(
+        &mut self,
+        out: &PersistentReserveOut,
+        sender: Sender<'_>,
+    ) -> Result<State, QueryError<E::Error>> {
+        let names_nexuses = sender.registrants == Registrants::Hosts
+            || !sender.ports.is_empty()
+            || !out.transport_ids.as_slice().is_empty()
+            || out.all_target_ports;
+        let mut without_nexuses = None;
+        let steady = self.of_one_generation(|unit| {
+            let keys = unit.read_keys()?;
+            let Some(mut state) = State::new(&keys, &unit.read_reservation()?) else {
+                return Ok(None);
+            };
+            if !names_nexuses {
+                return Ok(Some(state));
+            }
+            if let Ok(full_status) = unit.if_any(Self::read_full_status)? {
+                if !state.add_full_status(full_status) {
+                    without_nexuses = Some(state);
+                    return Ok(None);
+                }
+            }
+            Ok(Some(state))
+        });
+        match (steady, without_nexuses) {
+            // Full status never fitted: it is done without.
+            (Err(QueryError::Unsteady), Some(state)) => Ok(state),
+            (steady, _) => steady,
+        }
+    }
+
+    /// The state that the command `out` of `sender` has left. What others do to PTPL_A later is
+    /// counted when it is read first.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn state_after(
+        &mut self,
+        out: &PersistentReserveOut,
+        sender: Sender<'_>,
+    ) -> Result<State, QueryError<E::Error>> {
+        let capabilities = match out.activate_persist_through_power_loss {
+            true => self.capabilities_if_any()?.ok(),
+            false => None,
+        };
+        let mut state = self.state(out, sender)?;
+        state.persists = capabilities.map(|told| told.persist_through_power_loss_active);
+        Ok(state)
     }
 
     /// The answer that `read` gets, or why there is none to be had.

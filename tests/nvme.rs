@@ -1070,8 +1070,8 @@ sg_persist failed: Accepted, but the effect is not there
             ran.is(37, "", &expected);
             // The key went in, and what came after it is not known.
             let unknown = format!(
-                "PR out ({name}): Accepted, but the effect cannot be told
-sg_persist failed: Accepted, but the effect cannot be told
+                "PR out ({name}): Accepted, but the effect could not be verified
+sg_persist failed: Accepted, but the effect could not be verified
 "
             );
             for (status, told) in [
@@ -1685,6 +1685,12 @@ mod model {
         keeps: bool,
         /// A host whose entry the reports do not list any more.
         unlisted: Option<usize>,
+        /// An entry for another controller of a host.
+        second_entry: Option<(usize, u64)>,
+        /// Registrations never persist, whatever is asked: a fault.
+        always_forgets: bool,
+        /// The controller does not tell what this host's identifier is.
+        is_silent: bool,
     }
 
     impl Namespace {
@@ -1806,14 +1812,16 @@ mod model {
         fn report(&self) -> Vec<u8> {
             let mut data = self.generation.to_le_bytes().to_vec();
             data.push(self.held.map_or(0, |(held, _)| held));
-            let listed = self.registrants.iter();
-            let listed: Vec<_> = listed
+            let entries: Vec<_> = self
+                .registrants
+                .iter()
                 .filter(|(host, _)| self.unlisted != Some(*host))
+                .chain(&self.second_entry)
                 .collect();
-            data.extend(u16::try_from(listed.len()).unwrap().to_le_bytes());
-            data.extend([0, 0, u8::from(self.persists)]);
+            data.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
+            data.extend([0, 0, u8::from(self.persists && !self.always_forgets)]);
             data.resize(64, 0);
-            for &(host, key) in listed {
+            for &&(host, key) in &entries {
                 data.extend([0xff, 0xff, u8::from(self.holds(host)), 0, 0, 0, 0, 0]);
                 data.extend(key.to_le_bytes());
                 data.extend(HOSTS[host]);
@@ -1849,6 +1857,7 @@ mod model {
                     let answer = match (opcode, cdw10) {
                         (0x06, 0) => super::namespace(0xff),
                         (0x06, 1) => super::controller(true, true),
+                        (0x0a, 0x81) if namespace.is_silent => return Ok(NvmeStatus(0x4002)),
                         (0x0a, 0x81) => HOSTS[host].to_vec(),
                         (0x0e, _) if command.cdw11() == 1 => namespace.report(),
                         (0x0e, _) => return Ok(NvmeStatus(0x6018)),
@@ -2051,6 +2060,49 @@ mod model {
         a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 5")]);
         a.0.borrow_mut().unlisted = Some(0);
         a.all(&[(0, "-o -L -K a -T 5"), (36, "--reserved")]);
+    }
+
+    #[test]
+    fn a_host_through_two_controllers() {
+        let [a, _] = Host::two();
+        a.0.borrow_mut().second_entry = Some((0, 0xa));
+        a.all(&[(0, "-o -G -S a --verify"), (0, "-o -R -K a -T 1 --verify")]);
+        a.0.borrow_mut().keeps = true;
+        a.all(&[(37, "-o -L -K a -T 1 --verify")]);
+        a.0.borrow_mut().keeps = false;
+        a.all(&[(0, "-o -L -K a -T 1 --verify")]);
+        // One of the entries stays, and with it the registration. Another host may have counted.
+        let ran = a.runs("-o -G -K a --verify");
+        assert_eq!(ran.status, 38, "{ran:?}");
+        let text = "expected no registration with key 0xa, found 1\n";
+        assert!(ran.stderr.contains(text), "{ran:?}");
+    }
+
+    #[test]
+    fn a_host_whose_identifier_is_not_known() {
+        let [a, _] = Host::two();
+        a.all(&[
+            (0, "-o -G -S a --verify"),
+            // This host has the key, so there is nothing to do.
+            (0, "-o -G -S a --verify"),
+            (0, "-o -I -S a --verify"),
+        ]);
+        a.0.borrow_mut().is_silent = true;
+        // That the key is there already need not be by this host.
+        let ran = a.runs("-o -G -S a --verify");
+        assert_eq!(ran.status, 38, "{ran:?}");
+        let text = "expected PRGENERATION to go from 0x1 to 0x2, found 0x1\n";
+        assert!(ran.stderr.contains(text), "{ran:?}");
+    }
+
+    #[test]
+    fn persisting_is_verified() {
+        let [a, _] = Host::two();
+        a.all(&[(0, "-o -G -S a -Z --verify")]);
+        a.0.borrow_mut().always_forgets = true;
+        let ran = a.runs("-o -I -S b -Z --verify");
+        assert_eq!(ran.status, 37, "{ran:?}");
+        assert!(ran.stderr.contains("(PTPLS is 0)"), "{ran:?}");
     }
 
     #[test]

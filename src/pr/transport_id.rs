@@ -402,6 +402,27 @@ impl TransportId {
         meaning.unwrap_or(Initiator::Other)
     }
 
+    /// Whether this and `other` name the same initiator port.
+    ///
+    /// What identifies the port is compared (SPC-5 7.6.4), not reserved bytes and padding. iSCSI
+    /// names are compared without regard to case (RFC 7143 4.2.7), ISIDs as numbers. Where one of
+    /// the two has no ISID (format 0), it means all ports of the initiator, and the name decides.
+    /// A TransportID that is not understood is nobody's.
+    #[must_use]
+    pub fn is_same_port(&self, other: &Self) -> bool {
+        let (one, another) = (self.initiator(), other.initiator());
+        if self.protocol() == ProtocolIdentifier::ISCSI {
+            return match (iscsi_port(one), iscsi_port(another)) {
+                (Some((name, isid)), Some((other_name, other_isid))) => {
+                    name.eq_ignore_ascii_case(other_name)
+                        && (isid.is_none() || other_isid.is_none() || isid == other_isid)
+                }
+                _ => false,
+            };
+        }
+        one == another && one != Initiator::Other
+    }
+
     /// Whether one whole TransportID stands at the start of the bytes.
     ///
     /// It takes 24 bytes, or for iSCSI its length field and as many bytes as that says: more may
@@ -543,6 +564,39 @@ fn hex_list(bytes: &[u8]) -> String {
         let _ = write!(text, "{comma}{byte:02x}");
     }
     text
+}
+
+/// The ISID of a port, as it is to be compared.
+#[derive(PartialEq, Eq)]
+enum Isid<'a> {
+    /// Six bytes.
+    Number(u64),
+    /// Something else stands in its place.
+    Odd(&'a [u8]),
+}
+
+/// The name of an iSCSI initiator, and the ISID if it is one port of it; `None` if there is no
+/// name, or the initiator is not iSCSI.
+fn iscsi_port(initiator: Initiator<'_>) -> Option<(&[u8], Option<Isid<'_>>)> {
+    let (Initiator::Iscsi { name } | Initiator::IscsiPort { name }) = initiator else {
+        return None;
+    };
+    let separator = name
+        .windows(ISID_SEPARATOR.len())
+        .position(|part| part.eq_ignore_ascii_case(ISID_SEPARATOR));
+    let (name, isid) = match separator {
+        Some(end) => (&name[..end], Some(&name[end + ISID_SEPARATOR.len()..])),
+        None => (name, None),
+    };
+    let isid = isid.map(|isid| hex_number(isid).map_or(Isid::Odd(isid), Isid::Number));
+    (!name.is_empty()).then_some((name, isid))
+}
+
+/// A number of hex digits and nothing else.
+pub(crate) fn hex_number(digits: &[u8]) -> Option<u64> {
+    let only_digits = digits.iter().all(u8::is_ascii_hexdigit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| only_digits)?;
+    u64::from_str_radix(text, 16).ok()
 }
 
 #[cfg(test)]
@@ -984,5 +1038,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn ports_are_the_same_by_what_identifies_them() {
+        let sas = TransportId::received(&SAS);
+        let mut reserved = SAS;
+        reserved[23] = 1;
+        assert!(sas.is_same_port(&TransportId::received(&reserved)));
+        let mut another = SAS;
+        another[11] = 3;
+        assert!(!sas.is_same_port(&TransportId::received(&another)));
+        assert!(!sas.is_same_port(&TransportId::received(&FCP)));
+        let iscsi = |name: &[u8]| TransportId::iscsi(name).unwrap();
+        let port = iscsi(b"iqn.2026-01.lab:a,i,0x00023d000001");
+        assert!(port.is_same_port(&iscsi(b"IQN.2026-01.lab:a,i,0x23D000001")));
+        assert!(port.is_same_port(&iscsi(b"iqn.2026-01.lab:a")));
+        assert!(!port.is_same_port(&iscsi(b"iqn.2026-01.lab:a,i,0x00023d000002")));
+        assert!(!port.is_same_port(&iscsi(b"iqn.2026-01.lab:b")));
+        let other = TransportId::received(&[0x0f; 24]);
+        assert!(!other.is_same_port(&other));
     }
 }

@@ -3,7 +3,7 @@
 use super::device::{Device, Session};
 use crate::cli::request::Operation;
 use crate::error::Error;
-use crate::pr::effect::{self, State, Verdict};
+use crate::pr::effect::{self, Sender, Verdict};
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
 use crate::pr::room::Room;
 use crate::render::dry_run as shown;
@@ -36,8 +36,16 @@ pub(super) fn change(
         }
         action => format!("PR out: command ({}) successful", action.name()),
     };
+    let own_ports = match verify {
+        true => device.own_ports(),
+        false => Vec::new(),
+    };
+    let sender = Sender {
+        registrants: device.registrants(),
+        ports: &own_ports,
+    };
     let before = match verify {
-        true => Some(state(&mut device)?),
+        true => Some(device.state(out, sender)?),
         false => None,
     };
     device.change(out)?;
@@ -49,7 +57,7 @@ pub(super) fn change(
     };
     // What is read to compare is not what was asked for, nor how it ended.
     let completion = session.record.borrow().completion.clone();
-    let after = state(&mut device);
+    let after = device.state_after(out, sender).map_err(Error::from);
     {
         let mut record = session.record.borrow_mut();
         record.cdb = Some(out.emit().0);
@@ -57,20 +65,11 @@ pub(super) fn change(
         record.os_error = None;
     }
     let after = after.map_err(|error| Error::Disturbed(error.to_string()))?;
-    match effect::check(&before, out, &after, device.registrants()) {
+    match effect::check(&before, out, &after, sender) {
         Verdict::Holds => Ok(()),
         Verdict::Disturbed(doubt) => Err(Error::Disturbed(doubt.to_string())),
         Verdict::Mismatch(mismatch) => Err(Error::NotVerified(mismatch.to_string())),
     }
-}
-
-/// What is registered and reserved at one moment.
-fn state(device: &mut Device<'_, '_>) -> Result<State, Error> {
-    let state = device.of_one_generation(|device| {
-        let keys = device.read_keys()?;
-        Ok(State::new(&keys, &device.read_reservation()?))
-    });
-    Ok(state?)
 }
 
 /// Shows the command and sends nothing.

@@ -312,6 +312,14 @@ impl<'a, 'c> Device<'a, 'c> {
         Channel::open(session, name, access, for_inquiry).map(Self::over)
     }
 
+    /// This host's initiator ports, or its name, as far as they are known.
+    pub(super) fn own_ports(&mut self) -> Vec<TransportId> {
+        let channel = self.exchange_mut();
+        let mut ports = (channel.session.own_ports)(Path::new(channel.name));
+        ports.extend(channel.transport.host(channel.session.task.timeout));
+        ports
+    }
+
     /// INQUIRY for standard data, recorded.
     pub(super) fn identify(&mut self) -> Result<StandardInquiry, Error> {
         let inquiry = self.inquiry();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::pr::transport_id::TransportId;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
@@ -227,7 +228,7 @@ pub enum CommandError {
     #[error("accepted, but the effect is not there: {0}")]
     NotThere(String),
     /// It was accepted, but nobody knows whether all of its effect is there.
-    #[error("accepted, but whether the effect is there cannot be told: {0}")]
+    #[error("accepted, but the effect could not be verified: {0}")]
     Unverified(String),
     /// More bytes are said to be missing than were asked for, or fewer than none.
     #[error("the residual is {residual} of {requested} bytes")]
@@ -405,6 +406,13 @@ pub trait Transport {
 
     /// The version of the sg driver, major, minor and patch level; `None` for other nodes.
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
+        None
+    }
+
+    /// The name that full status has for this host, where the device itself can be asked for it:
+    /// each command for it may take `timeout`. `None` where it cannot, or does not tell.
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        let _ = timeout;
         None
     }
 }

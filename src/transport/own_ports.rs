@@ -20,7 +20,7 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::pr::transport_id::{Initiator, ProtocolIdentifier, TransportId, is_iscsi_name};
+use crate::pr::transport_id::{TransportId, hex_number, is_iscsi_name};
 
 /// Where sysfs is mounted.
 pub const SYSFS: &str = "/sys";
@@ -31,8 +31,6 @@ const ATTRIBUTE_LENGTH: u64 = 4096;
 const ENTRIES: usize = 4096;
 /// How many devices may stand on each other: a logical volume on a map on paths, and some more.
 const DEPTH: u8 = 8;
-/// What stands between an iSCSI name and the ISID (SPC-5 7.6.4.6).
-const ISID_SEPARATOR: &[u8] = b",i,0x";
 
 /// The number of a device node, by which sysfs knows the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,61 +265,11 @@ fn world_wide_name(path: &Path) -> Option<u64> {
     number(path).filter(|&name| name != 0 && name != u64::MAX)
 }
 
-/// A number of hex digits and nothing else.
-fn hex_number(digits: &[u8]) -> Option<u64> {
-    let only_digits = digits.iter().all(u8::is_ascii_hexdigit);
-    let text = std::str::from_utf8(digits).ok().filter(|_| only_digits)?;
-    u64::from_str_radix(text, 16).ok()
-}
-
-/// Whether `id`, as a device server gives it, is one of the initiator ports `own` of this host.
-///
-/// What identifies the port is compared (SPC-5 7.6.4), not reserved bytes and padding. iSCSI names
-/// are compared without regard to case (RFC 7143 4.2.7), ISIDs as numbers. Where one of the two
-/// TransportIDs has no ISID (format 0), it means all ports of the initiator, and the name decides.
-/// A TransportID that is not understood is nobody's.
+/// Whether `id`, as a device server gives it, is one of the initiator ports `own` of this host, by
+/// [`TransportId::is_same_port`].
 #[must_use]
 pub fn is_own(own: &[TransportId], id: &TransportId) -> bool {
-    let theirs = id.initiator();
-    own.iter().any(|own| {
-        let ours = own.initiator();
-        if own.protocol() == ProtocolIdentifier::ISCSI {
-            return match (iscsi_port(ours), iscsi_port(theirs)) {
-                (Some((our_name, our_isid)), Some((their_name, their_isid))) => {
-                    our_name.eq_ignore_ascii_case(their_name)
-                        && (our_isid.is_none() || their_isid.is_none() || our_isid == their_isid)
-                }
-                _ => false,
-            };
-        }
-        ours == theirs && ours != Initiator::Other
-    })
-}
-
-/// The ISID of a port, as it is to be compared.
-#[derive(PartialEq, Eq)]
-enum Isid<'a> {
-    /// Six bytes.
-    Number(u64),
-    /// Something else stands in its place.
-    Odd(&'a [u8]),
-}
-
-/// The name of an iSCSI initiator, and the ISID if it is one port of it; `None` if there is no
-/// name, or the initiator is not iSCSI.
-fn iscsi_port(initiator: Initiator<'_>) -> Option<(&[u8], Option<Isid<'_>>)> {
-    let (Initiator::Iscsi { name } | Initiator::IscsiPort { name }) = initiator else {
-        return None;
-    };
-    let separator = name
-        .windows(ISID_SEPARATOR.len())
-        .position(|part| part.eq_ignore_ascii_case(ISID_SEPARATOR));
-    let (name, isid) = match separator {
-        Some(end) => (&name[..end], Some(&name[end + ISID_SEPARATOR.len()..])),
-        None => (name, None),
-    };
-    let isid = isid.map(|isid| hex_number(isid).map_or(Isid::Odd(isid), Isid::Number));
-    (!name.is_empty()).then_some((name, isid))
+    own.iter().any(|own| own.is_same_port(id))
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::io;
+use std::time::Duration;
 
 use super::{Closed, Command, Completion, Data, Node, NodeKind, Transport, os_error_text};
+use crate::pr::transport_id::TransportId;
 use crate::scsi::hex_rows;
 
 /// Prints each command on its way to `inner`, and how the kernel took it.
@@ -154,5 +156,9 @@ impl Transport for Tracer<'_> {
 
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
         self.inner.sg_driver_version()
+    }
+
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        self.inner.host(timeout)
     }
 }

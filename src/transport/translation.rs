@@ -145,6 +145,16 @@ impl<P: Passthrough> Transport for Translator<P> {
     fn node(&self) -> Node {
         self.node
     }
+
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        self.timeout = timeout;
+        let identifier = self.own_identifier().ok()?;
+        // A host without an identifier is another one on each controller.
+        let is_named = identifier.iter().any(|&byte| byte != 0);
+        is_named
+            .then(|| TransportId::nvme_host(&identifier))
+            .flatten()
+    }
 }
 
 /// The room that a PERSISTENT RESERVE IN command has for its answer, in bytes; `None` for other
@@ -585,9 +595,7 @@ impl<P: Passthrough> Translator<P> {
     /// Whether this host is registered, through any of its controllers.
     fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
         let report = self.report(namespace)?;
-        let command = get_host_identifier(report.form);
-        let identifier = self.read(&command)?;
-        self.confirm(&command, &identifier, identifier.len(), identifier.len())?;
+        let identifier = self.host_identifier(report.form)?;
         // A host without an identifier is another one on each controller.
         let anonymous = identifier.iter().all(|&byte| byte == 0);
         let own_controller = self.controller()?.controller_id;
@@ -596,6 +604,21 @@ impl<P: Passthrough> Translator<P> {
                 && (!anonymous || registrant.controller_id == own_controller)
         };
         Ok(report.registrants.iter().any(is_own))
+    }
+
+    /// This host's identifier, as reports of this `form` have it.
+    fn host_identifier(&mut self, form: Form) -> Result<Vec<u8>, End> {
+        let command = get_host_identifier(form);
+        let identifier = self.read(&command)?;
+        self.confirm(&command, &identifier, identifier.len(), identifier.len())?;
+        Ok(identifier)
+    }
+
+    /// This host's identifier, as the report of this namespace has it.
+    fn own_identifier(&mut self) -> Result<Vec<u8>, End> {
+        let namespace = self.reservations()?;
+        let form = self.report(namespace)?.form;
+        self.host_identifier(form)
     }
 
     /// The whole reservation report, in the form that the controller has.

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "no program needs all of it")]
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -30,8 +31,14 @@ use sg_persist::transport::{
 const INQUIRY: u8 = 0x12;
 const PERSISTENT_RESERVE_IN: u8 = 0x5e;
 const PERSISTENT_RESERVE_OUT: u8 = 0x5f;
+const KEYS: u8 = 0;
+const RESERVATION: u8 = 1;
 const CAPABILITIES: u8 = 2;
 const FULL_STATUS: u8 = 3;
+const REGISTER: u8 = 0;
+const RESERVE: u8 = 1;
+const RELEASE: u8 = 2;
+const REGISTER_AND_IGNORE: u8 = 6;
 const ILLEGAL_REQUEST: u8 = 5;
 const UNIT_ATTENTION: u8 = 6;
 const EPERM: i32 = 1;
@@ -392,7 +399,8 @@ pub(crate) fn play(scene: &Scene) -> u8 {
         devices: &device,
         clock: &Standing,
         output: &mut Nowhere,
-        own_ports: &|_| Vec::new(),
+        // So that full status is looked at when a change is verified.
+        own_ports: &|_| vec![TransportId::sas(1)],
         stdout: &mut stdout,
         stdout_is_terminal: &|| scene.stdout_is_terminal,
         stderr: &mut stderr,
@@ -435,7 +443,7 @@ fn most_commands(scene: &Scene) -> usize {
     let (devices, changes, reads) = if has(scene, &[Opt::Overview]) {
         (scene.words.len(), 0, 1 + 5 * 3)
     } else if has(scene, &[Opt::Verify]) {
-        (1, 1, 2 * 5 * 2)
+        (1, 1, 2 * 5 * 3 + 1)
     } else if has(scene, &[Opt::HolderIs]) {
         (1, 0, 5 * 2)
     } else {
@@ -498,8 +506,9 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
                         usize::from(u16::from_be_bytes(length))
                     );
                 }
-                // An overview does without capabilities and full status where there are none.
-                let optional = overview
+                // An overview, and what is verified, do without capabilities and full status where
+                // there are none.
+                let optional = (overview || verify)
                     && matches!(command.cdb[1], CAPABILITIES | FULL_STATUS)
                     && command.failed_with(ILLEGAL_REQUEST);
                 // The same again with less room, where that may have been the reason.
@@ -647,18 +656,44 @@ fn check_overview(sent: &[Sent], status: u8) {
     }
 }
 
-/// Success is a change that was carried out, and read back afterwards.
+/// Success is a change that was carried out, and read back afterwards; and something shows that it
+/// was, but for what the standard does not count.
 fn check_verified(sent: &[Sent], status: u8, stdout: Option<&[u8]>) {
     if let Some(stdout) = stdout {
         check_no_answer(sent, stdout);
     }
-    if let (0, Some(last)) = (status, sent.last()) {
-        let mut changes = sent
-            .iter()
-            .filter(|command| command.operation_code() == PERSISTENT_RESERVE_OUT);
-        assert!(changes.any(Sent::carried_out));
-        assert!(last.operation_code() == PERSISTENT_RESERVE_IN && whole_answer(last).is_some());
+    if status != 0 || sent.is_empty() {
+        return;
     }
+    let change = sent
+        .iter()
+        .rposition(|command| command.operation_code() == PERSISTENT_RESERVE_OUT)
+        .expect("success needs a change");
+    let action = sent[change].cdb[1];
+    assert!(sent[change].carried_out());
+    let answers = |sent: &[Sent], action: u8| {
+        let answers = sent
+            .iter()
+            .filter(|command| command.cdb[..2] == [PERSISTENT_RESERVE_IN, action])
+            .filter_map(whole_answer)
+            .map(|data| data[..8 + length(data)].to_vec());
+        answers.collect::<BTreeSet<_>>()
+    };
+    let state = |sent| [KEYS, RESERVATION].map(|action| answers(sent, action));
+    let (before, after) = (state(&sent[..change]), state(&sent[change..]));
+    assert!(
+        before
+            .iter()
+            .chain(&after)
+            .all(|answers| !answers.is_empty())
+    );
+    let is_counted = !matches!(action, RESERVE | RELEASE);
+    let registers = matches!(action, REGISTER | REGISTER_AND_IGNORE);
+    let nobody = registers && after[0].iter().any(|keys| length(keys) == 0);
+    assert!(
+        !is_counted || before != after || nobody,
+        "nothing shows that it was done"
+    );
 }
 
 /// Nothing on standard output that looks like an answer. The device's own text, which is shown

@@ -25,6 +25,7 @@ use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::Clock;
 use sg_persist::output::{Draft, Output};
+use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 pub(crate) use sg_persist::transport::Access::{self, ReadOnly as RO, ReadWrite as RW};
 use sg_persist::transport::{
@@ -209,6 +210,7 @@ pub(crate) struct Scene {
     files: Vec<(String, Vec<u8>)>,
     terminals: (bool, bool),
     stdout_error: Option<i32>,
+    own_ports: Vec<TransportId>,
 }
 
 /// A file's name, and what was written to it.
@@ -258,6 +260,7 @@ pub(crate) fn sg_persist_words(words: &[&str]) -> Scene {
         files: Vec::new(),
         terminals: (false, false),
         stdout_error: None,
+        own_ports: Vec::new(),
     }
 }
 
@@ -330,6 +333,12 @@ impl Scene {
     /// Standard output takes nothing: each write ends with this error number.
     pub(crate) fn stdout_fails(mut self, errno: i32) -> Self {
         self.stdout_error = Some(errno);
+        self
+    }
+
+    /// This host's initiator ports are known to be these. Without it, none is known.
+    pub(crate) fn own_ports(mut self, ports: &[TransportId]) -> Self {
+        self.own_ports = ports.to_vec();
         self
     }
 
@@ -424,7 +433,7 @@ impl Scene {
             devices: &Devices(Rc::clone(&stage)),
             clock: &StageClock(Rc::clone(&stage)),
             output: &mut output,
-            own_ports: &|_| Vec::new(),
+            own_ports: &|_| self.own_ports.clone(),
             stdout: &mut stdout,
             stdout_is_terminal: &|| self.terminals.0,
             stderr: &mut stderr,

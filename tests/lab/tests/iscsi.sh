@@ -66,6 +66,17 @@ test_full_status() {
         iSCSI world wide unique port id: $initiator2" '' prin --read-full-status "$node1"
 }
 
+# It is known which initiator ports are this host's.
+test_verify() {
+    succeeds prout --register --param-sark=abc123 --verify "$node1"
+    succeeds prout --register-ignore --param-sark=123abc --verify "$node2"
+    succeeds prout --register-ignore --param-sark=123abc --verify "$node2"
+    succeeds prout --reserve --param-rk=abc123 --prout-type=5 --verify "$node1"
+    succeeds prout --preempt-abort --param-rk=123abc --param-sark=abc123 --prout-type=1 --verify "$node2"
+    succeeds prout --release --param-rk=123abc --prout-type=1 --verify "$node2"
+    succeeds prout --register --param-rk=123abc --param-sark=0 --verify "$node2"
+}
+
 test_register_move() {
     succeeds prout --register --param-sark=abc123 "$node1"
     succeeds prout --reserve --param-rk=abc123 --prout-type=5 "$node1"

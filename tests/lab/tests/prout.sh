@@ -319,3 +319,52 @@ sg_persist failed: Illegal request, Invalid field in parameter list' \
         prout --register --param-sark=abc123 --transport-id=sas,5000c50005b32001 "$node1"
     holds "$node1" 0
 }
+
+# Read back. A repeated registration is seen by its generation, or because it is known which host this is.
+test_verify() {
+    succeeds prout --register --param-sark=abc123 --verify "$node1"
+    succeeds prout --register-ignore --param-sark=abc123 --verify "$node1"
+    succeeds prout --register-ignore --param-sark=123abc --verify "$node2"
+    succeeds prout --reserve --param-rk=abc123 --prout-type=5 --verify "$node1"
+    succeeds prout --preempt --param-rk=123abc --param-sark=abc123 --prout-type=5 --verify "$node2"
+    takes_attention "$node1"
+    succeeds prout --release --param-rk=123abc --prout-type=5 --verify "$node2"
+    succeeds prout --register --param-sark=abc123 --verify "$node1"
+    succeeds prout --register --param-rk=abc123 --param-sark=0 --verify "$node1"
+    succeeds prout --clear --param-rk=123abc --verify "$node2"
+    succeeds prout --register-ignore --param-sark=0 --verify "$node2"
+}
+
+# unverified TEXT PROUT: accepted, but for the reason TEXT, which the message holds, not known to be done.
+unverified() {
+    local text=$1 status
+    shift
+    "$@" --verify </dev/null >/run/out 2>/run/err && status=0 || status=$?
+    ((status == 38)) || fail "status $status: $(cat /run/err)"
+    [[ ! -s /run/out && $(</run/err) = *"$text"* ]] || fail "$(cat /run/out /run/err)"
+}
+
+# only: lio
+test_verify_nothing_done() {
+    # The holder is the other nexus with this key, and this one's release does nothing.
+    succeeds prout --register --param-sark=abc123 "$node1"
+    succeeds prout --register --param-sark=abc123 "$node2"
+    succeeds prout --reserve --param-rk=abc123 --prout-type=5 "$node1"
+    unverified 'expected no reservation held by key 0xabc123, found' prout --release --param-rk=abc123 --prout-type=5 "$node2"
+    reserved "$node2" 2 abc123 "$WERO"
+    # This one is not registered any more, and the other one's key is not its own.
+    succeeds prout --register-ignore --param-sark=0 --verify "$node2"
+    unverified 'expected PRGENERATION to go from 0x2 to 0x3, found 0x2' prout --register-ignore --param-sark=0 "$node2"
+}
+
+# only: lio
+test_verify_what_is_asked_besides() {
+    succeeds prout --register --param-sark=abc123 --param-aptpl --verify "$node1"
+    succeeds prout --register-ignore --param-sark=0 --verify "$node1"
+    succeeds prout --register --param-sark=abc123 --param-alltgpt --verify "$node1"
+    succeeds prout --clear --param-rk=abc123 --verify "$node1"
+    succeeds prout --register --param-sark=abc123 "--transport-id=sas,$initiator2" --verify "$node1"
+    succeeds prout --reserve --param-rk=abc123 --prout-type=5 --verify "$node1"
+    succeeds prout --register-move --param-rk=abc123 --param-sark=123abd --param-unreg \
+        --relative-target-port=2 "--transport-id=sas,$initiator2" --verify "$node1"
+}
