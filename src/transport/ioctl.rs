@@ -31,9 +31,6 @@ const SENSE_LENGTH: u8 = 64;
 const SG_DXFER_NONE: i32 = -1;
 const SG_DXFER_TO_DEV: i32 = -2;
 const SG_DXFER_FROM_DEV: i32 = -3;
-/// From the device, but what is in the buffer goes into the sg driver's own first: what the device
-/// did not write comes back as it was, and not as another command left it.
-const SG_DXFER_TO_FROM_DEV: i32 = -4;
 
 /// `struct sg_io_hdr`.
 #[repr(C)]
@@ -164,19 +161,13 @@ const _: () = {
     assert!(offset_of!(PassthruCmd, result) == 68);
 };
 
-/// Sends `command` through a block or sg node, and waits for its end. An sg node is one whose driver
-/// `copies` data through a buffer of its own.
-pub(super) fn sg_io_v3(
-    device: BorrowedFd<'_>,
-    mut command: Command<'_>,
-    copies: bool,
-) -> io::Result<Completion> {
+/// Sends `command` through a block or sg node, and waits for its end.
+pub(super) fn sg_io_v3(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::Result<Completion> {
     let mut sense = [0; SENSE_LENGTH as usize];
     let length = u32::try_from(command.data.len()).map_err(too_long)?;
     let (direction, data) = match &mut command.data {
         data if data.is_empty() => (SG_DXFER_NONE, ptr::null_mut()),
         Data::None => (SG_DXFER_NONE, ptr::null_mut()),
-        Data::In(buffer) if copies => (SG_DXFER_TO_FROM_DEV, buffer.as_mut_ptr()),
         Data::In(buffer) => (SG_DXFER_FROM_DEV, buffer.as_mut_ptr()),
         Data::Out(list) => (SG_DXFER_TO_DEV, list.as_ptr().cast_mut()),
     };

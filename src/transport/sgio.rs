@@ -119,7 +119,7 @@ impl Transport for SgIo {
     fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
         match self.node.kind {
             NodeKind::Bsg => ioctl::sg_io_v4(self.file.as_fd(), command),
-            kind => ioctl::sg_io_v3(self.file.as_fd(), command, kind == NodeKind::Sg),
+            _ => ioctl::sg_io_v3(self.file.as_fd(), command),
         }
     }
 
