@@ -50,7 +50,7 @@ use crate::scsi::bytes::Truncated;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::SenseKey;
-use crate::transport::buffer::{Buffer, Filling, NO_COINCIDENCE, Received};
+use crate::transport::buffer::{Buffer, Filling, Received};
 use crate::transport::sgio::Kernel;
 use crate::transport::{Access, Command, CommandError, Data, Moved, Open as _, Transport};
 
@@ -527,8 +527,8 @@ impl<E: Exchange> LogicalUnit<E> {
         }
         let claimed = action.claimed(&buffer.room()[..came]);
         let end = claimed.and_then(|claimed| usize::try_from(claimed).ok());
-        let end = end.filter(|&end| end <= came && end >= NO_COINCIDENCE)?;
-        let unwritten = buffer.is_unwritten(end - NO_COINCIDENCE, end);
+        let last = end.filter(|&end| end <= came)?.checked_sub(1)?;
+        let unwritten = buffer.is_unwritten(last, last + 1);
         unwritten.then_some(Unwritten::End)
     }
 

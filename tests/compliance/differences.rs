@@ -10,6 +10,7 @@ use crate::case::{Access, Answer, Case, Command, Device, End, Event, Outcome, Tr
 use crate::compare::{Stream, report, streams};
 use crate::double::{Double, Program};
 use crate::options::{Argument, Options};
+use crate::reading::{Ended, Reading};
 use crate::{old, tids};
 use std::io;
 
@@ -166,6 +167,7 @@ impl Judge<'_> {
             ids: Vec::new(),
             transport: Vec::new(),
             names: Vec::new(),
+            reading: None,
         };
         // The original against itself has no differences on purpose.
         if !matches!(self.against, Program::Unpacked { .. }) {
@@ -205,6 +207,8 @@ struct Expectation<'a> {
     transport: Vec<u8>,
     /// Marks in TransportIDs and the long names for which they stand.
     names: Vec<(String, Vec<u8>)>,
+    /// How an answer is read.
+    reading: Option<Reading>,
 }
 
 impl Expectation<'_> {
@@ -284,6 +288,7 @@ impl Expectation<'_> {
         self.quiet_hex(found);
         self.longer_list(found);
         self.own_texts();
+        self.rooms(found);
         self.one_open();
         self.forced_message();
         self.refused_read_only(found);
@@ -515,7 +520,9 @@ impl Expectation<'_> {
                 })?;
                 continue;
             }
-            last.get_or_insert_with(|| text.to_vec());
+            if reading.ids.is_some() {
+                last.get_or_insert_with(|| text.to_vec());
+            }
             let Some(cause) = reading.cause else { continue };
             match reading.ids {
                 None => {
@@ -701,7 +708,7 @@ fn missed(category: i32) -> &'static str {
 
 /// How a command ended, as ours must see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+pub(crate) enum Ending {
     /// The response counts.
     Response,
     /// The original reports success, ours this category.
@@ -711,11 +718,11 @@ enum Ending {
 }
 
 /// The status byte without its reserved bits.
-fn status(answer: &Answer) -> u8 {
+pub(crate) fn status(answer: &Answer) -> u8 {
     answer.status & 0x7e
 }
 
-fn ending(answer: &Answer) -> Ending {
+pub(crate) fn ending(answer: &Answer) -> Ending {
     if answer.errno != 0 || answer.host != 0 {
         return Ending::Failure;
     }
@@ -818,6 +825,10 @@ impl Expectation<'_> {
             self.missed_inquiry(97, found);
             return;
         }
+        if let Some(reading) = self.reading.take() {
+            self.rooms_told(&reading, found);
+            self.reading = Some(reading);
+        }
         let answer = self.case.answer(opcode, action, 1);
         // Zeros that came with sense data may be a buffer that nobody wrote to.
         let sense = answer.driver & 0xf == 8 || matches!(status(&answer), 0x02 | 0x22);
@@ -835,11 +846,148 @@ impl Expectation<'_> {
                 self.explain(missed(category));
                 self.failure(&command, category, found);
             }
-            Ending::Response if opcode == 0x5e => {
-                let answer = self.given.answer(opcode, action, 1);
-                self.prin_response(&command, &answer, found);
+            Ending::Response | Ending::Failure => {
+                if let Some(reading) = self.reading.take() {
+                    self.prin_response(&command, &reading, found);
+                }
             }
-            Ending::Response | Ending::Failure => {}
+        }
+    }
+
+    /// The commands that ours sends in the place of the original's one.
+    fn rooms(&mut self, found: &Outcome) {
+        let Some(command) = last_command(&self.outcome).cloned() else {
+            return;
+        };
+        if command.cdb.first() != Some(&0x5e) {
+            return;
+        }
+        let given = self.options.has(b'l') || self.options.has(b'm');
+        let length = usize::try_from(command.length).unwrap_or_default();
+        let action = command.cdb[1] & 0x1f;
+        let reading = Reading::of(&self.given, action, given.then_some(length));
+        let as_sent = |room: usize| {
+            let mut sent = command.clone();
+            sent.length = u32::try_from(room).unwrap_or_default();
+            let length = u16::try_from(room).unwrap_or_default().to_be_bytes();
+            sent.cdb.splice(7..9, length);
+            sent
+        };
+        let sent: Vec<Command> = reading.rooms.iter().copied().map(as_sent).collect();
+        self.reading = Some(reading);
+        if sent == [command.clone()] {
+            return;
+        }
+        self.explain(match (sent.len(), action) {
+            (1, _) => "full status has ample room",
+            (_, 3) if sent[0].length > sent[1].length => {
+                "full status has less room where it is refused"
+            }
+            _ => "a list that may be cut is read again",
+        });
+        // A command that was refused on one descriptor is sent on another as it was.
+        for event in &mut self.outcome.events {
+            if let Event::Command(other) = event
+                && other.cdb == command.cdb
+            {
+                other.cdb.clone_from(&sent[0].cdb);
+                other.length = sent[0].length;
+            }
+        }
+        let more = sent[1..].iter().cloned().map(Event::Command);
+        self.outcome.events.extend(more);
+        // What is said of the first is said of its room.
+        let cdb = |command: &Command| {
+            let bytes: Vec<String> = command
+                .cdb
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("[{}]", bytes.join(" "))
+        };
+        let (old, new) = (cdb(&command), cdb(&sent[0]));
+        let mut stderr = replace(&self.outcome.stderr, old.as_bytes(), new.as_bytes());
+        stderr = self.short_transfers(&stderr, &command, &sent[0], found);
+        self.outcome.stderr = stderr;
+    }
+
+    /// What is said of the commands that ours sends in the place of the original's one.
+    fn rooms_told(&mut self, reading: &Reading, found: &Outcome) {
+        let mut stderr = self.outcome.stderr.clone();
+        // At -vvvv a response is shown as long as it is said to be.
+        let is_row = |line: &[u8]| {
+            let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b' ';
+            line.iter().take(8).all(hex) || find(line, b": response").is_some()
+        };
+        let without_rows = |text: &[u8]| {
+            let mut text = text.to_vec();
+            retain_lines(&mut text, |line| !is_row(line));
+            text
+        };
+        if self.verbosity() >= 3 && without_rows(&stderr) == without_rows(&found.stderr) {
+            stderr.clone_from(&found.stderr);
+        }
+        // What is said of one command is said of each.
+        if reading.rooms.len() > 1 {
+            let mut rest = lines(&found.stderr);
+            let kept = lines(&stderr).all(|line| rest.any(|other| other == line));
+            let repeated = self.verbosity() > 0
+                || lines(&found.stderr).all(|line| lines(&stderr).any(|other| other == line));
+            if kept && repeated {
+                stderr.clone_from(&found.stderr);
+            }
+        }
+        self.outcome.stderr = stderr;
+    }
+
+    /// What `stderr` says of how much of the room was used, for the room that ours has.
+    fn short_transfers(
+        &self,
+        stderr: &[u8],
+        original: &Command,
+        sent: &Command,
+        found: &Outcome,
+    ) -> Vec<u8> {
+        const START: &str = "    Persistent reservation in: pass-through requested ";
+        let line =
+            |room: u32, got: u32| format!("{START}{room} bytes (data-in), got {got} bytes\n");
+        let answer = self.given.answer(0x5e, sent.cdb[1] & 0x1f, 1);
+        let got = |room: u32| match answer.resid {
+            Some(resid) => Some(room.saturating_sub(u32::try_from(resid).ok()?)),
+            None => Some(room.min(u32::try_from(answer.data.len()).ok()?)),
+        };
+        let (Some(before), Some(after)) = (got(original.length), got(sent.length)) else {
+            return stderr.to_vec();
+        };
+        let told = line(sent.length, after);
+        let replaced = replace(
+            stderr,
+            line(original.length, before).as_bytes(),
+            told.as_bytes(),
+        );
+        if replaced != stderr {
+            return replaced;
+        }
+        // All of a small room was used: there was nothing to tell. It comes behind the command.
+        let (true, Some(_)) = (
+            before == original.length,
+            find(&found.stderr, told.as_bytes()),
+        ) else {
+            return replaced;
+        };
+        let before = lines(&found.stderr)
+            .take_while(|line| *line != told.as_bytes())
+            .last()
+            .unwrap_or_default();
+        let last = stderr
+            .windows(before.len().max(1))
+            .rposition(|window| window == before);
+        match last {
+            Some(at) => {
+                let at = at + before.len();
+                [&stderr[..at], told.as_bytes(), &stderr[at..]].concat()
+            }
+            _ => replaced,
         }
     }
 
@@ -1165,47 +1313,68 @@ impl Expectation<'_> {
     /// The dump of sense data ends where the sense data ends.
     fn raw_sense(&mut self) {
         const START: &[u8] = b" Raw sense data (in hex), sb_len=";
-        let Some(command) = last_command(&self.outcome) else {
-            return;
-        };
-        let answer = answer_to(&self.case, command);
-        let sense = answer
-            .sense
-            .get(..answer.sense.len().min(64))
-            .unwrap_or_default();
-        let calculated = sense.get(7).map_or(0, |&byte| usize::from(byte) + 8);
-        let known = sense
-            .first()
-            .is_some_and(|code| (0x70..=0x73).contains(code));
-        if !known || calculated <= sense.len() {
-            return;
-        }
-        let stderr = &self.outcome.stderr;
-        let Some(line) = find(stderr, START) else {
-            return;
-        };
-        let rest = stderr.get(line..).unwrap_or_default();
-        let from = line + lines(rest).next().map_or(0, <[u8]>::len);
-        let rows: usize = lines(stderr.get(from..).unwrap_or_default())
-            .take(calculated.div_ceil(16))
-            .map(<[u8]>::len)
-            .sum();
-        let mut shown = Vec::new();
-        for row in sense.chunks(16) {
-            let mut text = "        ".to_owned();
-            for (index, byte) in row.iter().enumerate() {
-                text.push_str(match index {
-                    0 => "",
-                    8 => "  ",
-                    _ => " ",
-                });
-                text.push_str(&format!("{byte:02x}"));
+        let commands: Vec<Command> = self
+            .outcome
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Command(command) => Some(command.clone()),
+                Event::Open { .. } => None,
+            })
+            .collect();
+        // Each dump is of the next command with sense data.
+        let mut senses = commands
+            .iter()
+            .map(|command| answer_to(&self.case, command))
+            .filter(|answer| {
+                answer.errno == 0
+                    && answer.host == 0
+                    && (answer.driver & 0xf == 8 || matches!(status(answer), 0x02 | 0x22))
+            })
+            .map(|answer| answer.sense.into_iter().take(64).collect::<Vec<u8>>())
+            .collect::<Vec<_>>()
+            .into_iter();
+        let mut at = 0;
+        while let Some(line) = self
+            .outcome
+            .stderr
+            .get(at..)
+            .and_then(|rest| find(rest, START))
+        {
+            let line = at + line;
+            let Some(sense) = senses.next() else { return };
+            let rest = self.outcome.stderr.get(line..).unwrap_or_default();
+            let from = line + lines(rest).next().map_or(0, <[u8]>::len);
+            at = from;
+            let calculated = sense.get(7).map_or(0, |&byte| usize::from(byte) + 8);
+            let known = sense
+                .first()
+                .is_some_and(|code| (0x70..=0x73).contains(code));
+            if !known || calculated <= sense.len() {
+                continue;
             }
-            shown.extend_from_slice(text.as_bytes());
-            shown.push(b'\n');
+            let rest = self.outcome.stderr.get(from..).unwrap_or_default();
+            let rows: usize = lines(rest)
+                .take(calculated.div_ceil(16))
+                .map(<[u8]>::len)
+                .sum();
+            let mut shown = Vec::new();
+            for row in sense.chunks(16) {
+                let mut text = "        ".to_owned();
+                for (index, byte) in row.iter().enumerate() {
+                    text.push_str(match index {
+                        0 => "",
+                        8 => "  ",
+                        _ => " ",
+                    });
+                    text.push_str(&format!("{byte:02x}"));
+                }
+                shown.extend_from_slice(text.as_bytes());
+                shown.push(b'\n');
+            }
+            self.outcome.stderr.splice(from..from + rows, shown);
+            self.explain("sense data is dumped as far as it came");
         }
-        self.outcome.stderr.splice(from..from + rows, shown);
-        self.explain("sense data is dumped as far as it came");
     }
 
     /// Byte 14 of sense data in fixed format whose length says that it ends with byte 13.
@@ -1243,8 +1412,10 @@ impl Expectation<'_> {
         self.outcome.end = End::Exit(category);
         // What -vvv shows of the TransportIDs comes before the two lines about the device.
         let stdout = &mut self.outcome.stdout;
-        let before = find(stdout, b"  Peripheral device type: ")
-            .map_or(0, |at| lines_before(stdout, at.saturating_sub(1)));
+        let before = match find(stdout, b"  Peripheral device type: ") {
+            Some(at) => lines_before(stdout, at.saturating_sub(1)),
+            None => find(stdout, b"sg_persist: SCSI INQUIRY failed").unwrap_or(0),
+        };
         stdout.truncate(before);
         let failed = format!("sg_persist: SCSI INQUIRY failed on {device}\n");
         self.outcome.stdout.extend_from_slice(failed.as_bytes());
@@ -1263,6 +1434,7 @@ impl Expectation<'_> {
             retain_lines(&mut self.outcome.stderr, |line| {
                 !line.starts_with(b"PR ")
                     && !line.starts_with(b"sg_persist failed")
+                    && !line.starts_with(b"sg_persist: error opening file ")
                     && !line.starts_with(b"Unexpected response for ")
                     && (category > 29 || find(line, b": scsi status: ").is_none())
             });
@@ -1360,49 +1532,46 @@ impl Expectation<'_> {
     }
 
     /// The response to PR IN counts if it is whole.
-    fn prin_response(&mut self, command: &Command, answer: &Answer, found: &Outcome) {
+    fn prin_response(&mut self, command: &Command, reading: &Reading, found: &Outcome) {
         let action = command.cdb[1] & 0x1f;
-        let explicit = self.options.has(b'l') || self.options.has(b'm');
-        let allocation = usize::try_from(command.length).unwrap_or_default();
-        let data = received(answer, allocation);
-        let whole = Whole::of(action, &data);
-        if let Whole::Cut(length) = whole
-            && !explicit
-            && length > allocation
-            && length <= 0xffff
-        {
-            self.read_again(command, length, found);
-            return;
-        }
-        if whole != Whole::Yes {
-            self.explain("no answer without a whole response");
-            self.failure(command, 97, found);
-            return;
-        }
+        let data = match &reading.end {
+            Ended::Whole(data) => data,
+            Ended::Malformed => {
+                self.explain("no answer without a whole response");
+                return self.failure(command, 97, found);
+            }
+            Ended::Failed => {
+                let last = u32::try_from(reading.rooms.len()).unwrap_or(u32::MAX);
+                let answer = |nth| self.given.answer(0x5e, action, nth);
+                if answer(1) == answer(last) {
+                    return;
+                }
+                // Nothing is shown of what came before.
+                self.outcome.stdout = preamble(&self.outcome.stdout);
+                if found.end != End::Exit(0) {
+                    self.outcome.end = found.end;
+                    self.outcome.stderr = found.stderr.clone();
+                }
+                return;
+            }
+        };
         if action == 3 {
-            self.real_lengths(&data);
+            self.real_lengths(data);
         }
-    }
-
-    /// A list that is longer than the default buffer is read again.
-    fn read_again(&mut self, command: &Command, length: usize, found: &Outcome) {
-        self.explain("a list longer than the default length is read again");
-        let action = command.cdb[1] & 0x1f;
-        let asked = length;
-        let mut again = command.clone();
-        again.length = u32::try_from(asked).unwrap_or_default();
-        again
-            .cdb
-            .splice(7..9, u16::try_from(asked).unwrap_or_default().to_be_bytes());
-        self.outcome.events.push(Event::Command(again.clone()));
-        let second = self.given.answer(0x5e, action, 2);
-        let data = received(&second, asked);
-        if ending(&second) != Ending::Response || Whole::of(action, &data) != Whole::Yes {
-            self.failure(&again, 97, found);
+        let odd = action == 3 && descriptors(data).iter().any(|(_, id)| !whole_id(id));
+        if reading.rooms.len() == 1 && data.len() <= 8192 && !odd {
             return;
         }
+        // The original saw less of it, or decodes what is none.
+        self.explain(match odd {
+            true => "an identifier in place of a TransportID is shown in hex",
+            false => "a list longer than the default length is read again",
+        });
         self.outcome.end = End::Exit(0);
-        let keys: Vec<u64> = keys(action, &data);
+        if action == 1 || action == 2 {
+            return;
+        }
+        let keys: Vec<u64> = keys(action, data);
         let shown: Vec<u64> = String::from_utf8_lossy(&found.stdout)
             .lines()
             .filter_map(|line| {
@@ -1411,11 +1580,16 @@ impl Expectation<'_> {
             })
             .filter_map(|key| u64::from_str_radix(key, 16).ok())
             .collect();
-        if keys == shown || self.options.has(b'H') {
+        let names =
+            |(_, id): &(usize, &[u8])| whole_id(id) || find(&found.stdout, &rows(id)).is_some();
+        let named = action != 3 || descriptors(data).iter().all(names);
+        if keys == shown && named || self.options.has(b'H') {
             self.outcome.stdout = found.stdout.clone();
         }
-        // What is said of a command is said of both.
-        if self.verbosity() > 0 || second.status != 0 {
+        // What is said of a command is said of each.
+        let nothing = found.stderr.is_empty();
+        if self.verbosity() > 0 || nothing || ending_has_sense(&self.given.answer(0x5e, action, 1))
+        {
             self.outcome.stderr = found.stderr.clone();
         }
     }
@@ -1567,20 +1741,30 @@ fn names(command: &Command) -> (&'static str, &'static str) {
     ("out", names.get(action).copied().unwrap_or_default())
 }
 
-/// The bytes that count as received: those that the residual leaves.
-fn received(answer: &Answer, allocation: usize) -> Vec<u8> {
-    let mut data = answer.data.clone();
-    data.truncate(allocation);
-    if let Some(resid) = answer.resid {
-        data.resize(allocation, 0);
-        data.truncate(allocation.saturating_sub(usize::try_from(resid).unwrap_or_default()));
+/// The rows in which bytes that are no TransportID are shown.
+fn rows(id: &[u8]) -> Vec<u8> {
+    let mut text = String::new();
+    for row in id.chunks(16) {
+        let halves: Vec<String> = row
+            .chunks(8)
+            .map(|half| {
+                let bytes: Vec<String> = half.iter().map(|byte| format!("{byte:02x}")).collect();
+                bytes.join(" ")
+            })
+            .collect();
+        text += &format!("      {}\n", halves.join("  "));
     }
-    data
+    text.into_bytes()
+}
+
+/// Whether sense data came with an answer, which is told of.
+fn ending_has_sense(answer: &Answer) -> bool {
+    answer.status != 0 || answer.driver & 0xf == 8
 }
 
 /// Whether a response holds all that it says it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whole {
+pub(crate) enum Whole {
     Yes,
     /// The whole has this length in bytes.
     Cut(usize),
@@ -1588,7 +1772,7 @@ enum Whole {
 }
 
 impl Whole {
-    fn of(action: u8, data: &[u8]) -> Whole {
+    pub(crate) fn of(action: u8, data: &[u8]) -> Whole {
         let [a, b, _, _, length @ ..] = data else {
             return Whole::Malformed;
         };
@@ -1614,13 +1798,14 @@ impl Whole {
         if length + 8 > data.len() {
             return Whole::Cut(length + 8);
         }
-        if length % unit != 0 {
+        // There is one reservation at the most.
+        if length % unit != 0 || action == 1 && length > 16 {
             return Whole::Malformed;
         }
         if action == 3 {
             let descriptors = descriptors(data);
             let covered: usize = descriptors.iter().map(|(_, id)| id.len() + 24).sum();
-            if covered != length || descriptors.iter().any(|(_, id)| !whole_id(id)) {
+            if covered != length {
                 return Whole::Malformed;
             }
         }
@@ -1633,7 +1818,8 @@ fn whole_id(id: &[u8]) -> bool {
     match *id {
         [] => true,
         [first, _, high, low, ..] if first & 0x0f == 5 => {
-            usize::from(u16::from_be_bytes([high, low])) + 4 <= id.len()
+            let length = usize::from(u16::from_be_bytes([high, low])) + 4;
+            length == id.len() || length < id.len() && id.len() >= 24
         }
         _ => id.len() >= 24,
     }
@@ -1675,8 +1861,11 @@ fn keys(action: u8, data: &[u8]) -> Vec<u64> {
             .map_or(0, |bytes| u64::from_be_bytes(*bytes))
     };
     if action == 0 {
+        let length = data.get(4..8).map_or(0, |bytes| {
+            usize::try_from(key(&[&[0; 4], bytes].concat())).unwrap_or_default()
+        });
         return data
-            .get(8..)
+            .get(8..8 + length)
             .unwrap_or_default()
             .chunks(8)
             .map(key)

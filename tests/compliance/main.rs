@@ -32,6 +32,7 @@ mod double;
 mod generate;
 mod old;
 mod options;
+mod reading;
 mod tids;
 
 use case::Case;
