@@ -2095,6 +2095,17 @@ mod model {
         assert!(ran.stderr.contains(text), "{ran:?}");
     }
 
+    /// Also those that ask for this host's name.
+    #[test]
+    fn verifying_shows_every_command() {
+        let [a, _] = Host::two();
+        let ran = a.runs("-o -G -S a --verify -v");
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let host = "      NVMe Admin command Get Features (Host Identifier): opcode=0x0a nsid=0 \
+                    cdw10=0x81 cdw11=0x1: 0x0000 Successful completion\n";
+        assert!(ran.stderr.contains(host), "{}", ran.stderr);
+    }
+
     #[test]
     fn persisting_is_verified() {
         let [a, _] = Host::two();
