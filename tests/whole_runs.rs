@@ -3231,6 +3231,38 @@ sg_persist failed: Some other error
         [fixed, descriptor].map(|sense| check_condition(&sense))
     }
 
+    /// Kernels before 5.13 report sense data with whatever status it came.
+    #[test]
+    fn a_status_that_refuses_is_a_failure_whatever_sense_data_comes_with_it() {
+        let mut refused = check_condition("700000000000000a00000000000000000000");
+        refused = refused.and_status(0x18);
+        sg_persist("-n -o -R -K a -T 1 /dev/sda")
+            .changes(
+                "5f010100000000001800",
+                "000000000000000a 0000000000000000 0000000000000000",
+                refused,
+            )
+            .run()
+            .is(
+                24,
+                "",
+                "\
+Persistent reservation out:
+Fixed format, current; Sense key: No Sense
+Additional sense: No additional sense information
+PR out (Reserve): Reservation conflict
+sg_persist failed: Reservation conflict
+",
+            );
+        sg_persist("-n -k /dev/sda")
+            .reads(
+                READ_KEYS,
+                sense(1, 0x17, 0).and_status(0x08).and_data(TWO_KEYS),
+            )
+            .run()
+            .status_is(26);
+    }
+
     #[test]
     fn a_deferred_error_is_no_success() {
         const TOLD: &str =
