@@ -927,6 +927,44 @@ impl<'a> Hosts<'a> {
     }
 }
 
+/// A reservation of all registrants is anybody's to release, and nothing counts that.
+#[test]
+fn others_may_have_released_what_all_registrants_held() {
+    let ours = TransportId::sas(0x5000);
+    let theirs = || TransportId::sas(0x5001);
+    let sender = Sender {
+        registrants: Registrants::Nexuses,
+        ports: std::slice::from_ref(&ours),
+    };
+    let told = |moved, reservation: Option<Reservation>, holder_is_other| {
+        let mut other = nexus(B, theirs());
+        other.held = reservation
+            .filter(|_| holder_is_other)
+            .map(|held| (held.scope, held.reservation_type));
+        State {
+            full_status: Some(vec![nexus(A, ours.clone()), other]),
+            ..state(moved, &[A, B], reservation)
+        }
+    };
+    let theirs_alone = |moved| told(moved, held(B, WE), true);
+    let reserve = |kind| {
+        let out = out(Reserve, A, NONE, kind);
+        check(&told(0, None, false), &out, &theirs_alone(0), sender)
+    };
+    for kind in [WE_AR, EA_AR] {
+        assert!(matches!(reserve(kind), Verdict::Disturbed(_)), "{kind}");
+        // Our key held it, and the reservation became that of all.
+        let preempt = out(Preempt, A, A, kind);
+        let before = told(0, held(A, WE), false);
+        let verdict = check(&before, &preempt, &theirs_alone(1), sender);
+        assert!(matches!(verdict, Verdict::Disturbed(_)), "{kind}");
+    }
+    // What is this host's alone, nobody else can have taken.
+    for kind in [WE, EA, WE_RO, EA_RO] {
+        assert!(matches!(reserve(kind), Verdict::Mismatch(_)), "{kind}");
+    }
+}
+
 #[test]
 fn a_host_may_register_its_key_again() {
     let two = [(A, 1), (B, 2)];
