@@ -47,9 +47,6 @@ use crate::scsi::status::ScsiStatus;
 const REPORT_ROOM: usize = 4096;
 /// How often a report that did not fit is read again.
 const MORE_TRIES: usize = 4;
-/// How often a registration is tried, first as a new one and then in the place of one that is
-/// there: somebody else may end it in between.
-const REGISTER_ATTEMPTS: usize = 3;
 /// The host status for a command that was not sent, since nothing leads to the namespace.
 const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
 /// The host status for a command of which nobody knows what became of it.
@@ -87,6 +84,8 @@ enum End {
     Lost(String),
     /// Status RESERVATION CONFLICT.
     Conflict,
+    /// The same, since the registration that was there a moment ago is not any more.
+    Removed,
     /// CHECK CONDITION with ILLEGAL REQUEST and this additional sense code, for this reason.
     Refused((u8, u8), String),
     /// What came back contradicts itself.
@@ -101,6 +100,10 @@ impl fmt::Display for End {
             Self::Os(error) => f.write_str(&os_error_text(error)),
             Self::Nvme(name, status) => write!(f, "{name} ended with {status}"),
             Self::Conflict => f.write_str("reservation conflict"),
+            Self::Removed => f.write_str(
+                "this host was registered and is not any more: another host may have preempted it. \
+                 Look at the keys and the reservation first",
+            ),
             Self::NoPath(reason)
             | Self::Lost(reason)
             | Self::Refused(_, reason)
@@ -196,6 +199,10 @@ fn completion(
         None => {}
         Some(End::Os(error)) => return Err(error),
         Some(End::Conflict) => completion.status = ScsiStatus::RESERVATION_CONFLICT,
+        Some(End::Removed) => {
+            translation.reason = Some(End::Removed.to_string());
+            completion.status = ScsiStatus::RESERVATION_CONFLICT;
+        }
         Some(End::Malformed(reason)) => {
             *translation = Translation {
                 reason: Some(reason),
@@ -435,7 +442,8 @@ impl<P: Passthrough> Translator<P> {
     }
 
     /// REGISTER AND IGNORE EXISTING KEY. NVMe can replace or remove any key, but only where there
-    /// is one.
+    /// is one. Where it goes between two commands the host is not registered again: who removed it
+    /// may have fenced this host.
     fn register_and_ignore(
         &mut self,
         namespace: u32,
@@ -461,20 +469,16 @@ impl<P: Passthrough> Translator<P> {
                 ended => ended,
             };
         }
-        let mut ended = Ok(());
-        for _ in 0..REGISTER_ATTEMPTS {
-            for (action, ignore) in [
-                (RegisterAction::Register, false),
-                (RegisterAction::Replace, true),
-            ] {
-                ended = self.send_register(namespace, command(action, ignore));
-                match &ended {
-                    Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {}
-                    _ => return ended,
-                }
-            }
+        let ended = self.send_register(namespace, command(RegisterAction::Register, false));
+        match ended {
+            // The host has another key.
+            Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {}
+            ended => return ended,
         }
-        ended
+        match self.send_register(namespace, command(RegisterAction::Replace, true)) {
+            Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => Err(End::Removed),
+            ended => ended,
+        }
     }
 
     /// What APTPL makes of the namespace's persisting through a power loss. It is the namespace's,
