@@ -1116,6 +1116,29 @@ sg_persist failed: Accepted, but the effect could not be verified
                 .runs(&format!("-o {options} -Z"));
             assert_eq!((ran.status, &ran.stdout[..]), (37, ""), "{ran:?}");
         }
+        // Nor is unregistering where nobody is registered: there is nothing to send it with.
+        let stranger = "cccccccc000040008000000000000003";
+        let told = "this host is not registered, so nothing was changed, and registrations and \
+                    reservation do not persist through a power loss (PTPLS is 0)";
+        for (report, status) in [(ENDS, 37), (PERSISTS, 0)] {
+            let no_key = able()
+                .has(0xff)
+                .reports_long(report)
+                .tells_host(1, stranger)
+                .runs("-o -G -Z");
+            let unregister = [NONE, NONE].concat();
+            let ignoring = able()
+                .has(0xff)
+                .takes(0x0d, 3 << 30 | 1 << 3 | 1, &unregister, 0x4083)
+                .reports_long(report)
+                .tells_host(1, stranger)
+                .runs("-o -I -Z");
+            for ran in [no_key, ignoring] {
+                assert_eq!((ran.status, &ran.stdout[..]), (status, ""), "{ran:?}");
+                assert_eq!(ran.stderr.contains(told), status == 37, "{ran:?}");
+            }
+        }
+        assert_eq!(able().has(0xfe).runs("-o -G -Z").status, 19);
         // The document says it once.
         let ran = able()
             .has(0xff)

@@ -418,10 +418,14 @@ impl<P: Passthrough> Translator<P> {
         let (current_key, new_key) = (out.reservation_key, out.service_action_reservation_key);
         let action = match (current_key, new_key) {
             (NO_KEY, NO_KEY) => {
+                let persist_through_power_loss = match out.activate_persist_through_power_loss {
+                    true => self.persist(namespace, out)?,
+                    false => PersistThroughPowerLoss::NoChange,
+                };
                 // Whoever is not registered asks for what is the case.
-                return match self.is_registered(namespace)? {
-                    true => Err(End::Conflict),
-                    false => Ok(()),
+                return match self.registration(namespace)? {
+                    Registration::Made => Err(End::Conflict),
+                    missing => missing.suffices(persist_through_power_loss),
                 };
             }
             (NO_KEY, _) => RegisterAction::Register,
@@ -461,8 +465,10 @@ impl<P: Passthrough> Translator<P> {
             let ended = self.send_register(namespace, command(RegisterAction::Unregister, true));
             return match ended {
                 Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {
-                    match self.is_registered(namespace) {
-                        Ok(false) => Ok(()),
+                    match self.registration(namespace) {
+                        Ok(missing @ Registration::Missing { .. }) => {
+                            missing.suffices(persist_through_power_loss)
+                        }
                         _ => Err(end),
                     }
                 }
@@ -596,8 +602,8 @@ impl<P: Passthrough> Translator<P> {
         self.send(&command, Data::Out(&list))
     }
 
-    /// Whether this host is registered, through any of its controllers.
-    fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
+    /// This host's registration, through any of its controllers.
+    fn registration(&mut self, namespace: u32) -> Result<Registration, End> {
         let report = self.report(namespace)?;
         let identifier = self.host_identifier(report.form)?;
         // A host without an identifier is another one on each controller.
@@ -607,7 +613,12 @@ impl<P: Passthrough> Translator<P> {
             registrant.host_identifier == identifier
                 && (!anonymous || registrant.controller_id == own_controller)
         };
-        Ok(report.registrants.iter().any(is_own))
+        Ok(match report.registrants.iter().any(is_own) {
+            true => Registration::Made,
+            false => Registration::Missing {
+                persist_through_power_loss: report.persist_through_power_loss,
+            },
+        })
     }
 
     /// This host's identifier, as reports of this `form` have it.
@@ -801,6 +812,38 @@ impl<P: Passthrough> Translator<P> {
         match status.meaning() {
             Meaning::Good => Ok(()),
             _ => Err(End::Nvme(command.name(), status)),
+        }
+    }
+}
+
+/// Whether this host is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Registration {
+    Made,
+    Missing {
+        /// PTPLS of the report that does not list it.
+        persist_through_power_loss: u8,
+    },
+}
+
+impl Registration {
+    /// What becomes of a command to unregister, for which there is nothing to do but, it may be, to
+    /// activate persisting through a power loss.
+    fn suffices(self, asked: PersistThroughPowerLoss) -> Result<(), End> {
+        match self {
+            Self::Missing {
+                persist_through_power_loss,
+            } if asked == PersistThroughPowerLoss::Activate && persist_through_power_loss != 1 => {
+                Err(End::Short(
+                    Shortcoming::NotThere,
+                    format!(
+                        "this host is not registered, so nothing was changed, and registrations \
+                         and reservation do not persist through a power loss (PTPLS is \
+                         {persist_through_power_loss})"
+                    ),
+                ))
+            }
+            _ => Ok(()),
         }
     }
 }
