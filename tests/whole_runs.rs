@@ -3395,6 +3395,42 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
             );
     }
 
+    /// The sg driver gives up waiting when the device goes or a signal comes; the command is on its
+    /// way by then.
+    #[test]
+    fn a_change_that_may_have_been_made_is_told_of() {
+        const OPEN: &str =
+            "Whether the change was made is not known: read the keys and the reservation to see\n";
+        for (number, code, text) in [
+            (libc::ENODEV, 69, "No such device"),
+            (libc::EINTR, 54, "Interrupted system call"),
+        ] {
+            sg_persist("-n -o -G /dev/sda")
+                .changes(REGISTER, NOTHING, errno(number))
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!(
+                        "Persistent reservation out: pass-through os error: {text}
+PR out (Register): {text}
+sg_persist failed: {text}
+{OPEN}"
+                    ),
+                );
+            let read = sg_persist("-n -k /dev/sda")
+                .reads(READ_KEYS, errno(number))
+                .run();
+            read.status_is(code);
+            assert!(!read.stderr.contains(OPEN), "{}", read.stderr);
+        }
+        // The kernel did not take it.
+        let busy = sg_persist("-n -o -G /dev/sda")
+            .changes(REGISTER, NOTHING, errno(libc::EBUSY))
+            .run();
+        assert!(!busy.stderr.contains(OPEN), "{}", busy.stderr);
+    }
+
     // Devices and streams.
 
     #[test]

@@ -209,7 +209,7 @@ pub enum Shortcoming {
 /// Why a command did not do what it should.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// The kernel did not take it.
+    /// The kernel did not take it; with EINTR or ENODEV, it may have, and has given up waiting.
     #[error("{}", os_error_text(.0))]
     Os(io::Error),
     /// It did not reach the device server, or the answer got lost.

@@ -407,16 +407,24 @@ impl Expectation<'_> {
         }
     }
 
-    /// Behind a refusal of the kernel ours may say, in one line more, what is needed.
+    /// Behind a refusal of the kernel ours may say, in one line more, what is needed, or that a
+    /// change may have been made.
     fn advice(&mut self, found: &Outcome) {
-        if !matches!(self.outcome.end, End::Exit(51 | 63)) || self.outcome.end != found.end {
+        let of_change =
+            last_command(&self.outcome).is_some_and(|command| command.cdb.first() == Some(&0x5f));
+        let why = match self.outcome.end {
+            End::Exit(51 | 63) => "advice behind a missing permission",
+            End::Exit(54 | 69) if of_change => "a change that may have been made is told of",
+            _ => return,
+        };
+        if self.outcome.end != found.end {
             return;
         }
         if let Some(more) = found.stderr.strip_prefix(&self.outcome.stderr[..])
             && lines(more).count() == 1
             && more.ends_with(b"\n")
         {
-            self.explain("advice behind a missing permission");
+            self.explain(why);
             self.outcome.stderr = found.stderr.clone();
         }
     }
