@@ -359,6 +359,26 @@ impl View<'_> {
         ))
     }
 
+    /// What became of a registration that was not listed and was to be preempted, where a holder that
+    /// is not listed either is left: it may be the same.
+    pub(super) fn victim_may_hold(&self) -> Option<Difference> {
+        let preempts = matches!(
+            self.out.action,
+            ServiceAction::Preempt | ServiceAction::PreemptAndAbort
+        );
+        let victim = self.new_key();
+        let is_open = preempts
+            && victim != NO_KEY
+            && !self.before.has(victim)
+            && single(self.held_after).is_some_and(|held| held.reservation_key == NO_KEY);
+        is_open.then(|| {
+            Difference::new(
+                "a holder of the reservation that is listed",
+                reservation_text(self.held_after),
+            )
+        })
+    }
+
     /// Our own registration, left by a PREEMPT of our own key: one reading of the standard removes
     /// it too.
     pub(super) fn left_open(&self) -> Option<Difference> {

@@ -34,7 +34,7 @@
 //! | RESERVE | a reservation of this scope and type that the key holds (by full status: this host, where its ports are known) | nothing more: the standard counts no RESERVE, and one repeated changes nothing |
 //! | RELEASE | no reservation that the key holds, or that all registrants did hold | nothing more, likewise |
 //! | CLEAR | no registration, no reservation | PRGENERATION |
-//! | PREEMPT, PREEMPT AND ABORT | no registration with the key preempted; ours; the reservation ours if it was preempted. Whether commands were aborted is not asked | PRGENERATION |
+//! | PREEMPT, PREEMPT AND ABORT | no registration with the key preempted; ours; the reservation ours if it was preempted. Whether commands were aborted is not asked | PRGENERATION, and no holder that is not listed |
 //! | the same with key 0 | our registration alone, and the reservation ours | never, without a reservation of all registrants |
 //! | the same with our own key | no registration with it, unless the reservation was to become ours | PRGENERATION |
 //! | REGISTER AND MOVE | the new key registered (by full status: for the port named) and holding the reservation; ours there, or gone, as asked | PRGENERATION, and the reservation was ours |
@@ -209,6 +209,9 @@ pub fn check(
     if !is_new {
         if let Some(difference) = view.not_allowed() {
             return doubtful(Doubt::LeftOpen, vec![difference]);
+        }
+        if let Some(difference) = view.victim_may_hold() {
+            return doubtful(Doubt::NotTold, vec![difference]);
         }
         let count = standard_count(out);
         let by_generation = moved == count && explained || count == 0;

@@ -1023,6 +1023,21 @@ fn a_host_is_listed_for_each_of_its_controllers() {
         .ends(0, 1, &two, None);
 }
 
+/// A dead host's entries may have gone from the list, with the reservation still its own: whether
+/// it was preempted shows by nothing but the reservation.
+#[test]
+fn a_holder_that_is_not_listed_may_be_the_one_preempted() {
+    for action in [Preempt, PreemptAndAbort] {
+        let preempt = Hosts::new(&[(A, 1)], held(NONE, WE), action, (A, B, WE));
+        preempt.ends(38, 1, &[(A, 1)], held(NONE, WE));
+        preempt.ends(0, 1, &[(A, 1)], held(A, WE));
+        // One that is listed is not the holder.
+        let listed = &[(A, 1), (B, 2)];
+        let preempt = Hosts::new(listed, held(NONE, WE), action, (A, B, WE));
+        preempt.ends(0, 1, &[(A, 1)], held(NONE, WE));
+    }
+}
+
 #[test]
 fn a_host_that_is_not_registered_any_more() {
     let unregister = || {
