@@ -183,11 +183,14 @@ pub fn check(
     let explained = outcomes.iter().any(|outcome| view.may_follow(outcome));
 
     let mut missing = view.missing_effects();
-    let elsewhere = view.not_by_this_host();
-    if !missing.is_empty() || !elsewhere.is_empty() {
-        // Which nexuses are this host's, others do not change.
-        let excused = counted || explained && elsewhere.is_empty();
-        missing.extend(elsewhere);
+    let registered_elsewhere = view.not_registered_by_this_host();
+    let held_elsewhere = view.not_held_by_this_host();
+    if !missing.is_empty() || registered_elsewhere.is_some() || held_elsewhere.is_some() {
+        let by_others_here = registered_elsewhere.is_none()
+            && (held_elsewhere.is_none() || view.may_have_come_late());
+        let excused = counted || explained && by_others_here;
+        missing.extend(registered_elsewhere);
+        missing.extend(held_elsewhere);
         return match excused {
             true => doubtful(by_others, missing),
             false => Verdict::Mismatch(Mismatch {
@@ -203,7 +206,8 @@ pub fn check(
     // All is there that must be. Did it come by the command?
     let idle = View::new(before, out, before, sender);
     let is_new = !idle.missing_effects().is_empty()
-        || !idle.not_by_this_host().is_empty()
+        || idle.not_registered_by_this_host().is_some()
+        || idle.not_held_by_this_host().is_some()
         || idle.left_open().is_some() && view.left_open().is_none()
         || view.has_replaced();
     if !is_new {
