@@ -101,6 +101,14 @@ impl Error {
                 source: CommandError::Sense(Some(Sense { deferred: true, .. })),
                 ..
             } => Some("The sense data is about an earlier command; this one was not carried out"),
+            // The sg driver says so when it gives up waiting for a command, which it has sent.
+            Self::Command {
+                family: Family::Out | Family::Move,
+                source: CommandError::Os(source),
+                ..
+            } if matches!(source.raw_os_error(), Some(libc::EINTR | libc::ENODEV)) => Some(
+                "Whether the change was made is not known: read the keys and the reservation to see",
+            ),
             Self::Open { source, .. } if forbidden(source) => Some(
                 "Opening it takes permission to read and write the device node (and in a container \
                  also its device cgroup): run this as root, or as a user who has it",

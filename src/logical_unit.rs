@@ -395,8 +395,9 @@ impl<E: Exchange> LogicalUnit<E> {
     /// Sends PERSISTENT RESERVE OUT (SPC-5 6.17).
     ///
     /// # Errors
-    /// The exchange's. [`CommandError::Transport`] and a time-out leave it open whether the change
-    /// was made.
+    /// The exchange's. [`CommandError::Transport`], a time-out, and [`CommandError::Os`] with EINTR or
+    /// ENODEV leave it open whether the change was made; [`CommandError::NotThere`] and
+    /// [`CommandError::Unverified`] say that it was, though not all of it.
     pub fn change(&mut self, out: &PersistentReserveOut) -> Result<(), E::Error> {
         let (cdb, list) = out.emit();
         self.exchange.exchange(cdb, Data::Out(&list)).map(drop)

@@ -26,6 +26,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use sg_persist::pr::prin;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
+use sg_persist::pr::transport_id::TransportId;
 use sg_persist::scsi::inquiry;
 use sg_persist::scsi::status::ScsiStatus;
 use sg_persist::transport::{Access, Command, Completion, Data, Node, NodeKind, Open, Transport};
@@ -94,6 +95,19 @@ impl Transport for Device {
             bsg_major: None,
         }
     }
+
+    fn sent(&mut self) -> Vec<String> {
+        vec!["Reservation Report".to_owned()]
+    }
+
+    fn sg_driver_version(&self) -> Option<[u32; 3]> {
+        Some([3, 5, 36])
+    }
+
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        assert_eq!(timeout, TIMEOUT);
+        TransportId::nvme_host(&[0xaa; 16])
+    }
 }
 
 fn tell(text: &str) {
@@ -133,6 +147,15 @@ fn change(device: &mut dyn Transport) {
         timeout: TIMEOUT,
     });
     completion.unwrap();
+}
+
+/// What a device tells besides the answers to commands is told through the watch as well.
+#[test]
+fn a_watched_device_is_the_device() {
+    let mut device = open(&Watched::new(Devices::default(), false));
+    assert_eq!(device.host(TIMEOUT), TransportId::nvme_host(&[0xaa; 16]));
+    assert_eq!(device.sent(), ["Reservation Report"]);
+    assert_eq!(device.sg_driver_version(), Some([3, 5, 36]));
 }
 
 /// The threads of this process.

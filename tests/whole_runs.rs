@@ -3231,6 +3231,38 @@ sg_persist failed: Some other error
         [fixed, descriptor].map(|sense| check_condition(&sense))
     }
 
+    /// Kernels before 5.13 report sense data with whatever status it came.
+    #[test]
+    fn a_status_that_refuses_is_a_failure_whatever_sense_data_comes_with_it() {
+        let mut refused = check_condition("700000000000000a00000000000000000000");
+        refused = refused.and_status(0x18);
+        sg_persist("-n -o -R -K a -T 1 /dev/sda")
+            .changes(
+                "5f010100000000001800",
+                "000000000000000a 0000000000000000 0000000000000000",
+                refused,
+            )
+            .run()
+            .is(
+                24,
+                "",
+                "\
+Persistent reservation out:
+Fixed format, current; Sense key: No Sense
+Additional sense: No additional sense information
+PR out (Reserve): Reservation conflict
+sg_persist failed: Reservation conflict
+",
+            );
+        sg_persist("-n -k /dev/sda")
+            .reads(
+                READ_KEYS,
+                sense(1, 0x17, 0).and_status(0x08).and_data(TWO_KEYS),
+            )
+            .run()
+            .status_is(26);
+    }
+
     #[test]
     fn a_deferred_error_is_no_success() {
         const TOLD: &str =
@@ -3361,6 +3393,42 @@ The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in
 The kernel keeps this command for those with CAP_SYS_RAWIO: run this as root (in a container: with that capability), or use the device's /dev/sgN where it may be written
 ",
             );
+    }
+
+    /// The sg driver gives up waiting when the device goes or a signal comes; the command is on its
+    /// way by then.
+    #[test]
+    fn a_change_that_may_have_been_made_is_told_of() {
+        const OPEN: &str =
+            "Whether the change was made is not known: read the keys and the reservation to see\n";
+        for (number, code, text) in [
+            (libc::ENODEV, 69, "No such device"),
+            (libc::EINTR, 54, "Interrupted system call"),
+        ] {
+            sg_persist("-n -o -G /dev/sda")
+                .changes(REGISTER, NOTHING, errno(number))
+                .run()
+                .is(
+                    code,
+                    "",
+                    &format!(
+                        "Persistent reservation out: pass-through os error: {text}
+PR out (Register): {text}
+sg_persist failed: {text}
+{OPEN}"
+                    ),
+                );
+            let read = sg_persist("-n -k /dev/sda")
+                .reads(READ_KEYS, errno(number))
+                .run();
+            read.status_is(code);
+            assert!(!read.stderr.contains(OPEN), "{}", read.stderr);
+        }
+        // The kernel did not take it.
+        let busy = sg_persist("-n -o -G /dev/sda")
+            .changes(REGISTER, NOTHING, errno(libc::EBUSY))
+            .run();
+        assert!(!busy.stderr.contains(OPEN), "{}", busy.stderr);
     }
 
     // Devices and streams.

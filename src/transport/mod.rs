@@ -209,7 +209,7 @@ pub enum Shortcoming {
 /// Why a command did not do what it should.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// The kernel did not take it.
+    /// The kernel did not take it; with EINTR or ENODEV, it may have, and has given up waiting.
     #[error("{}", os_error_text(.0))]
     Os(io::Error),
     /// It did not reach the device server, or the answer got lost.
@@ -260,8 +260,9 @@ impl Completion {
         self.host_status != HostStatus(0) || driver_failed
     }
 
-    /// Whether the command was carried out: every one of the statuses says so, or the sense data
-    /// says that there is nothing worse to tell than a recovered error. Deferred sense data is about
+    /// Whether the command was carried out: every one of the statuses says so, or the device
+    /// server's leaves it to sense data, which has nothing worse to tell than a recovered error.
+    /// Deferred sense data is about
     /// an earlier command, and this one was not carried out (SPC-5, "Deferred errors").
     ///
     /// # Errors
@@ -293,15 +294,24 @@ impl Completion {
                     key: SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR,
                     deferred: false,
                     ..
-                }) => Ok(()),
+                }) => match self.status.has_sense() {
+                    true => Ok(()),
+                    // Sense data may come with any status, and takes nothing back that one says.
+                    false => self.check_status(),
+                },
                 sense => Err(CommandError::Sense(sense)),
             };
         }
-        match (self.status, status) {
+        self.check_status()
+    }
+
+    /// Whether the status alone says that the command was carried out.
+    fn check_status(&self) -> Result<(), CommandError> {
+        match (self.status, self.status.without_vendor_bits()) {
             (ScsiStatus::GOOD, _) => Ok(()),
             // Nothing but vendor bits is no status of any standard.
             (raw, ScsiStatus::GOOD) => Err(CommandError::Status(raw)),
-            _ => Err(CommandError::Status(status)),
+            (_, status) => Err(CommandError::Status(status)),
         }
     }
 
@@ -462,6 +472,29 @@ mod tests {
     #[test]
     fn good_is_good() {
         assert!(completion(0, 0, 0, &[]).check().is_ok());
+    }
+
+    /// Kernels before 5.13 report sense data with whatever status it came.
+    #[test]
+    fn sense_data_makes_no_success_of_a_status_that_refuses() {
+        for key in [0, 1] {
+            for status in 1..=255 {
+                let checked = completion(status, 0, 8, &fixed(key)).check();
+                match status & 0x7e {
+                    0x02 | 0x22 => assert!(checked.is_ok(), "{status:#x}"),
+                    0 => assert!(
+                        matches!(checked, Err(CommandError::Status(ScsiStatus(raw))) if raw == status)
+                    ),
+                    refusal => assert!(
+                        matches!(checked, Err(CommandError::Status(ScsiStatus(code))) if code == refusal)
+                    ),
+                }
+            }
+            assert!(completion(0, 0, 8, &fixed(key)).check().is_ok());
+        }
+        // What the sense data holds against it says more.
+        let checked = completion(0x18, 0, 8, &fixed(6)).check();
+        assert!(matches!(checked, Err(CommandError::Sense(Some(_)))));
     }
 
     #[test]

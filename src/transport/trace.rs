@@ -135,6 +135,8 @@ impl<'a> Tracer<'a> {
     }
 }
 
+// Whatever is not passed on is not known to the program.
+#[deny(clippy::missing_trait_methods)]
 impl Transport for Tracer<'_> {
     fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
         if self.level == 0 {
@@ -159,6 +161,11 @@ impl Transport for Tracer<'_> {
     }
 
     fn host(&mut self, timeout: Duration) -> Option<TransportId> {
-        self.inner.host(timeout)
+        let host = self.inner.host(timeout);
+        if self.level > 0 {
+            let sent = self.inner.sent();
+            self.show(&sent);
+        }
+        host
     }
 }

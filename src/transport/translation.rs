@@ -47,9 +47,6 @@ use crate::scsi::status::ScsiStatus;
 const REPORT_ROOM: usize = 4096;
 /// How often a report that did not fit is read again.
 const MORE_TRIES: usize = 4;
-/// How often a registration is tried, first as a new one and then in the place of one that is
-/// there: somebody else may end it in between.
-const REGISTER_ATTEMPTS: usize = 3;
 /// The host status for a command that was not sent, since nothing leads to the namespace.
 const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
 /// The host status for a command of which nobody knows what became of it.
@@ -87,6 +84,8 @@ enum End {
     Lost(String),
     /// Status RESERVATION CONFLICT.
     Conflict,
+    /// The same, since the registration that was there a moment ago is not any more.
+    Removed,
     /// CHECK CONDITION with ILLEGAL REQUEST and this additional sense code, for this reason.
     Refused((u8, u8), String),
     /// What came back contradicts itself.
@@ -101,6 +100,10 @@ impl fmt::Display for End {
             Self::Os(error) => f.write_str(&os_error_text(error)),
             Self::Nvme(name, status) => write!(f, "{name} ended with {status}"),
             Self::Conflict => f.write_str("reservation conflict"),
+            Self::Removed => f.write_str(
+                "this host was registered and is not any more: another host may have preempted it. \
+                 Look at the keys and the reservation first",
+            ),
             Self::NoPath(reason)
             | Self::Lost(reason)
             | Self::Refused(_, reason)
@@ -196,6 +199,10 @@ fn completion(
         None => {}
         Some(End::Os(error)) => return Err(error),
         Some(End::Conflict) => completion.status = ScsiStatus::RESERVATION_CONFLICT,
+        Some(End::Removed) => {
+            translation.reason = Some(End::Removed.to_string());
+            completion.status = ScsiStatus::RESERVATION_CONFLICT;
+        }
         Some(End::Malformed(reason)) => {
             *translation = Translation {
                 reason: Some(reason),
@@ -411,10 +418,14 @@ impl<P: Passthrough> Translator<P> {
         let (current_key, new_key) = (out.reservation_key, out.service_action_reservation_key);
         let action = match (current_key, new_key) {
             (NO_KEY, NO_KEY) => {
+                let persist_through_power_loss = match out.activate_persist_through_power_loss {
+                    true => self.persist(namespace, out)?,
+                    false => PersistThroughPowerLoss::NoChange,
+                };
                 // Whoever is not registered asks for what is the case.
-                return match self.is_registered(namespace)? {
-                    true => Err(End::Conflict),
-                    false => Ok(()),
+                return match self.registration(namespace)? {
+                    Registration::Made => Err(End::Conflict),
+                    missing => missing.suffices(persist_through_power_loss),
                 };
             }
             (NO_KEY, _) => RegisterAction::Register,
@@ -435,7 +446,8 @@ impl<P: Passthrough> Translator<P> {
     }
 
     /// REGISTER AND IGNORE EXISTING KEY. NVMe can replace or remove any key, but only where there
-    /// is one.
+    /// is one. Where it goes between two commands the host is not registered again: who removed it
+    /// may have fenced this host.
     fn register_and_ignore(
         &mut self,
         namespace: u32,
@@ -453,28 +465,26 @@ impl<P: Passthrough> Translator<P> {
             let ended = self.send_register(namespace, command(RegisterAction::Unregister, true));
             return match ended {
                 Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {
-                    match self.is_registered(namespace) {
-                        Ok(false) => Ok(()),
+                    match self.registration(namespace) {
+                        Ok(missing @ Registration::Missing { .. }) => {
+                            missing.suffices(persist_through_power_loss)
+                        }
                         _ => Err(end),
                     }
                 }
                 ended => ended,
             };
         }
-        let mut ended = Ok(());
-        for _ in 0..REGISTER_ATTEMPTS {
-            for (action, ignore) in [
-                (RegisterAction::Register, false),
-                (RegisterAction::Replace, true),
-            ] {
-                ended = self.send_register(namespace, command(action, ignore));
-                match &ended {
-                    Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {}
-                    _ => return ended,
-                }
-            }
+        let ended = self.send_register(namespace, command(RegisterAction::Register, false));
+        match ended {
+            // The host has another key.
+            Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {}
+            ended => return ended,
         }
-        ended
+        match self.send_register(namespace, command(RegisterAction::Replace, true)) {
+            Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => Err(End::Removed),
+            ended => ended,
+        }
     }
 
     /// What APTPL makes of the namespace's persisting through a power loss. It is the namespace's,
@@ -592,8 +602,8 @@ impl<P: Passthrough> Translator<P> {
         self.send(&command, Data::Out(&list))
     }
 
-    /// Whether this host is registered, through any of its controllers.
-    fn is_registered(&mut self, namespace: u32) -> Result<bool, End> {
+    /// This host's registration, through any of its controllers.
+    fn registration(&mut self, namespace: u32) -> Result<Registration, End> {
         let report = self.report(namespace)?;
         let identifier = self.host_identifier(report.form)?;
         // A host without an identifier is another one on each controller.
@@ -603,7 +613,12 @@ impl<P: Passthrough> Translator<P> {
             registrant.host_identifier == identifier
                 && (!anonymous || registrant.controller_id == own_controller)
         };
-        Ok(report.registrants.iter().any(is_own))
+        Ok(match report.registrants.iter().any(is_own) {
+            true => Registration::Made,
+            false => Registration::Missing {
+                persist_through_power_loss: report.persist_through_power_loss,
+            },
+        })
     }
 
     /// This host's identifier, as reports of this `form` have it.
@@ -797,6 +812,38 @@ impl<P: Passthrough> Translator<P> {
         match status.meaning() {
             Meaning::Good => Ok(()),
             _ => Err(End::Nvme(command.name(), status)),
+        }
+    }
+}
+
+/// Whether this host is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Registration {
+    Made,
+    Missing {
+        /// PTPLS of the report that does not list it.
+        persist_through_power_loss: u8,
+    },
+}
+
+impl Registration {
+    /// What becomes of a command to unregister, for which there is nothing to do but, it may be, to
+    /// activate persisting through a power loss.
+    fn suffices(self, asked: PersistThroughPowerLoss) -> Result<(), End> {
+        match self {
+            Self::Missing {
+                persist_through_power_loss,
+            } if asked == PersistThroughPowerLoss::Activate && persist_through_power_loss != 1 => {
+                Err(End::Short(
+                    Shortcoming::NotThere,
+                    format!(
+                        "this host is not registered, so nothing was changed, and registrations \
+                         and reservation do not persist through a power loss (PTPLS is \
+                         {persist_through_power_loss})"
+                    ),
+                ))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -783,9 +783,11 @@ pub(crate) fn carried_out(completion: &Completion) -> bool {
         return false;
     }
     // CHECK CONDITION and COMMAND TERMINATED, with or without the bits once left to vendors.
-    if driver & 0xf == 8 || matches!(status & 0x7e, 0x02 | 0x22) {
+    let leaves_it_to_sense_data = matches!(status & 0x7e, 0x02 | 0x22);
+    if driver & 0xf == 8 || leaves_it_to_sense_data {
         return is_current(&completion.sense)
-            && sense_key(&completion.sense).is_some_and(|key| key <= 1);
+            && sense_key(&completion.sense).is_some_and(|key| key <= 1)
+            && (status == 0 || leaves_it_to_sense_data);
     }
     status == 0
 }

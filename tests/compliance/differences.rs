@@ -412,16 +412,24 @@ impl Expectation<'_> {
         }
     }
 
-    /// Behind a refusal of the kernel ours may say, in one line more, what is needed.
+    /// Behind a refusal of the kernel ours may say, in one line more, what is needed, or that a
+    /// change may have been made.
     fn advice(&mut self, found: &Outcome) {
-        if !matches!(self.outcome.end, End::Exit(51 | 63)) || self.outcome.end != found.end {
+        let of_change =
+            last_command(&self.outcome).is_some_and(|command| command.cdb.first() == Some(&0x5f));
+        let why = match self.outcome.end {
+            End::Exit(51 | 63) => "advice behind a missing permission",
+            End::Exit(54 | 69) if of_change => "a change that may have been made is told of",
+            _ => return,
+        };
+        if self.outcome.end != found.end {
             return;
         }
         if let Some(more) = found.stderr.strip_prefix(&self.outcome.stderr[..])
             && lines(more).count() == 1
             && more.ends_with(b"\n")
         {
-            self.explain("advice behind a missing permission");
+            self.explain(why);
             self.outcome.stderr = found.stderr.clone();
         }
     }
@@ -742,27 +750,40 @@ pub(crate) fn ending(answer: &Answer) -> Ending {
         return match key {
             // Of a deferred error the key says nothing of this command.
             Some(0 | 1 | 5) if is_deferred(answer) => Ending::Missed(98),
-            Some(0 | 1) => Ending::Response,
+            Some(0 | 1) if matches!(status(answer), 0x02 | 0x22) => Ending::Response,
+            // The original does not look at the status then.
+            Some(0 | 1) => match by_status(answer) {
+                Ending::Failure => Ending::Missed(category(answer)),
+                ending => ending,
+            },
             _ => Ending::Failure,
         };
     }
-    // The original compares the byte as it is where it knows the status, and masks it where not.
-    let category = match status(answer) {
-        0 if answer.status == 0 => return Ending::Response,
-        // Reserved bits alone, which the original does not look at.
-        0 => return Ending::Missed(99),
+    by_status(answer)
+}
+
+/// As which failure ours sees a status that is not GOOD.
+fn category(answer: &Answer) -> i32 {
+    match status(answer) {
         0x18 => 24,
         0x04 => 25,
         0x08 => 26,
         0x28 => 27,
         0x30 => 28,
         0x40 => 29,
-        _ => return Ending::Missed(99),
-    };
-    if answer.status == status(answer) {
-        Ending::Failure
-    } else {
-        Ending::Missed(category)
+        // Reserved bits alone, too.
+        _ => 99,
+    }
+}
+
+/// How a command ended that no sense data came with.
+fn by_status(answer: &Answer) -> Ending {
+    // The original compares the byte as it is where it knows the status, and masks it where not.
+    match category(answer) {
+        _ if answer.status == 0 => Ending::Response,
+        99 => Ending::Missed(99),
+        _ if answer.status == status(answer) => Ending::Failure,
+        category => Ending::Missed(category),
     }
 }
 

@@ -216,45 +216,60 @@ impl View<'_> {
         }
     }
 
-    /// The expectations about this host that the state found does not meet, where its ports and
-    /// the nexuses are known.
-    pub(super) fn not_by_this_host(&self) -> Vec<Difference> {
-        let (own, new) = (self.own_key(), self.new_key());
-        let becomes_ours = match self.out.action {
+    /// Whether the reservation becomes that of this nexus, if no other releases it first.
+    fn becomes_ours(&self) -> bool {
+        match self.out.action {
             ServiceAction::Reserve | ServiceAction::ReplaceLostReservation => true,
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
-                new == NO_KEY || self.takes_over()
+                self.new_key() == NO_KEY || self.takes_over()
             }
             _ => false,
-        };
+        }
+    }
+
+    /// The registration of this host that the state found lacks, where its ports and the nexuses
+    /// are known. Which of them are this host's, others do not change.
+    pub(super) fn not_registered_by_this_host(&self) -> Option<Difference> {
+        let (own, new) = (self.own_key(), self.new_key());
         let key = match self.out.action {
             ServiceAction::Register
             | ServiceAction::RegisterAndIgnoreExistingKey
             | ServiceAction::ReplaceLostReservation => Some(new).filter(|&key| key != NO_KEY),
             ServiceAction::Reserve | ServiceAction::Release => Some(own),
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
-                Some(own).filter(|&own| own != new || becomes_ours)
+                Some(own).filter(|&own| own != new || self.becomes_ours())
             }
             ServiceAction::RegisterAndMove => Some(own).filter(|_| !self.out.unregister),
             ServiceAction::Clear => None,
         };
-        let mut found = Vec::new();
         // What nobody has is missed in another place.
-        let key = key.filter(|&key| self.after.has(key));
-        if let Some(key) = key {
-            if self.this_host_has(key, self.told_after) == Some(false) {
-                let expected = format!("this host to have a registration with key {key}");
-                found.push(Difference::new(
-                    expected,
-                    "only registrations of other hosts",
-                ));
-            }
-        }
-        if becomes_ours && self.holder_is_ours(self.told_after) == Some(false) {
+        let key = key.filter(|&key| self.after.has(key))?;
+        let is_elsewhere = self.this_host_has(key, self.told_after) == Some(false);
+        is_elsewhere.then(|| {
+            let expected = format!("this host to have a registration with key {key}");
+            Difference::new(expected, "only registrations of other hosts")
+        })
+    }
+
+    /// Another holder of the reservation that this host must have, likewise. What all registrants
+    /// are to hold, others can release and reserve for themselves.
+    pub(super) fn not_held_by_this_host(&self) -> Option<Difference> {
+        let alone = self.becomes_ours() && !is_shared(self.out.reservation_type);
+        let is_elsewhere = alone && self.holder_is_ours(self.told_after) == Some(false);
+        is_elsewhere.then(|| {
             let expected = "this host to hold the reservation";
-            found.push(Difference::new(expected, "another host holding it"));
-        }
-        found
+            Difference::new(expected, "another host holding it")
+        })
+    }
+
+    /// Whether others can have kept this nexus from taking over the reservation, without being
+    /// counted: the holder that was preempted may have released it just before.
+    pub(super) fn may_have_come_late(&self) -> bool {
+        let preempts = matches!(
+            self.out.action,
+            ServiceAction::Preempt | ServiceAction::PreemptAndAbort
+        );
+        preempts && self.new_key() != NO_KEY
     }
 
     /// Whether one of this host's ports has the key, by what is `told`; `None` if that is not
@@ -355,6 +370,26 @@ impl View<'_> {
             format!("{wanted} before the command"),
             found,
         ))
+    }
+
+    /// What became of a registration that was not listed and was to be preempted, where a holder that
+    /// is not listed either is left: it may be the same.
+    pub(super) fn victim_may_hold(&self) -> Option<Difference> {
+        let preempts = matches!(
+            self.out.action,
+            ServiceAction::Preempt | ServiceAction::PreemptAndAbort
+        );
+        let victim = self.new_key();
+        let is_open = preempts
+            && victim != NO_KEY
+            && !self.before.has(victim)
+            && single(self.held_after).is_some_and(|held| held.reservation_key == NO_KEY);
+        is_open.then(|| {
+            Difference::new(
+                "a holder of the reservation that is listed",
+                reservation_text(self.held_after),
+            )
+        })
     }
 
     /// Our own registration, left by a PREEMPT of our own key: one reading of the standard removes

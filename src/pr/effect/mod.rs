@@ -34,7 +34,7 @@
 //! | RESERVE | a reservation of this scope and type that the key holds (by full status: this host, where its ports are known) | nothing more: the standard counts no RESERVE, and one repeated changes nothing |
 //! | RELEASE | no reservation that the key holds, or that all registrants did hold | nothing more, likewise |
 //! | CLEAR | no registration, no reservation | PRGENERATION |
-//! | PREEMPT, PREEMPT AND ABORT | no registration with the key preempted; ours; the reservation ours if it was preempted. Whether commands were aborted is not asked | PRGENERATION |
+//! | PREEMPT, PREEMPT AND ABORT | no registration with the key preempted; ours; the reservation ours if it was preempted. Whether commands were aborted is not asked | PRGENERATION, and no holder that is not listed |
 //! | the same with key 0 | our registration alone, and the reservation ours | never, without a reservation of all registrants |
 //! | the same with our own key | no registration with it, unless the reservation was to become ours | PRGENERATION |
 //! | REGISTER AND MOVE | the new key registered (by full status: for the port named) and holding the reservation; ours there, or gone, as asked | PRGENERATION, and the reservation was ours |
@@ -183,11 +183,14 @@ pub fn check(
     let explained = outcomes.iter().any(|outcome| view.may_follow(outcome));
 
     let mut missing = view.missing_effects();
-    let elsewhere = view.not_by_this_host();
-    if !missing.is_empty() || !elsewhere.is_empty() {
-        // Which nexuses are this host's, others do not change.
-        let excused = counted || explained && elsewhere.is_empty();
-        missing.extend(elsewhere);
+    let registered_elsewhere = view.not_registered_by_this_host();
+    let held_elsewhere = view.not_held_by_this_host();
+    if !missing.is_empty() || registered_elsewhere.is_some() || held_elsewhere.is_some() {
+        let by_others_here = registered_elsewhere.is_none()
+            && (held_elsewhere.is_none() || view.may_have_come_late());
+        let excused = counted || explained && by_others_here;
+        missing.extend(registered_elsewhere);
+        missing.extend(held_elsewhere);
         return match excused {
             true => doubtful(by_others, missing),
             false => Verdict::Mismatch(Mismatch {
@@ -203,12 +206,16 @@ pub fn check(
     // All is there that must be. Did it come by the command?
     let idle = View::new(before, out, before, sender);
     let is_new = !idle.missing_effects().is_empty()
-        || !idle.not_by_this_host().is_empty()
+        || idle.not_registered_by_this_host().is_some()
+        || idle.not_held_by_this_host().is_some()
         || idle.left_open().is_some() && view.left_open().is_none()
         || view.has_replaced();
     if !is_new {
         if let Some(difference) = view.not_allowed() {
             return doubtful(Doubt::LeftOpen, vec![difference]);
+        }
+        if let Some(difference) = view.victim_may_hold() {
+            return doubtful(Doubt::NotTold, vec![difference]);
         }
         let count = standard_count(out);
         let by_generation = moved == count && explained || count == 0;

@@ -927,6 +927,53 @@ impl<'a> Hosts<'a> {
     }
 }
 
+/// A reservation of all registrants is anybody's to release, one that is to be preempted its
+/// holder's, and nothing counts that.
+#[test]
+fn others_may_have_released_what_is_not_this_hosts_alone() {
+    let ours = TransportId::sas(0x5000);
+    let theirs = || TransportId::sas(0x5001);
+    let sender = Sender {
+        registrants: Registrants::Nexuses,
+        ports: std::slice::from_ref(&ours),
+    };
+    let told = |moved, reservation: Option<Reservation>, holder_is_other| {
+        let mut other = nexus(B, theirs());
+        other.held = reservation
+            .filter(|_| holder_is_other)
+            .map(|held| (held.scope, held.reservation_type));
+        State {
+            full_status: Some(vec![nexus(A, ours.clone()), other]),
+            ..state(moved, &[A, B], reservation)
+        }
+    };
+    let theirs_alone = |moved| told(moved, held(B, WE), true);
+    let reserve = |kind| {
+        let out = out(Reserve, A, NONE, kind);
+        check(&told(0, None, false), &out, &theirs_alone(0), sender)
+    };
+    for kind in [WE_AR, EA_AR] {
+        assert!(matches!(reserve(kind), Verdict::Disturbed(_)), "{kind}");
+        // Our key held it, and the reservation became that of all.
+        let preempt = out(Preempt, A, A, kind);
+        let before = told(0, held(A, WE), false);
+        let verdict = check(&before, &preempt, &theirs_alone(1), sender);
+        assert!(matches!(verdict, Verdict::Disturbed(_)), "{kind}");
+    }
+    // The holder released it before it was preempted, and somebody else reserved since.
+    for (victim, before, after) in [(A, held(A, WE), held(B, WE)), (C, held(C, WE), held(B, EA))] {
+        let preempt = out(Preempt, A, victim, WE);
+        let mut before = told(0, before, false);
+        before.keys.push(ReservationKey(victim));
+        let verdict = check(&before, &preempt, &told(1, after, true), sender);
+        assert!(matches!(verdict, Verdict::Disturbed(_)), "{verdict:?}");
+    }
+    // What is this host's alone, nobody else can have taken.
+    for kind in [WE, EA, WE_RO, EA_RO] {
+        assert!(matches!(reserve(kind), Verdict::Mismatch(_)), "{kind}");
+    }
+}
+
 #[test]
 fn a_host_may_register_its_key_again() {
     let two = [(A, 1), (B, 2)];
@@ -983,6 +1030,21 @@ fn a_host_is_listed_for_each_of_its_controllers() {
         .known(0)
         .ends(38, 0, &two, None)
         .ends(0, 1, &two, None);
+}
+
+/// A dead host's entries may have gone from the list, with the reservation still its own: whether
+/// it was preempted shows by nothing but the reservation.
+#[test]
+fn a_holder_that_is_not_listed_may_be_the_one_preempted() {
+    for action in [Preempt, PreemptAndAbort] {
+        let preempt = Hosts::new(&[(A, 1)], held(NONE, WE), action, (A, B, WE));
+        preempt.ends(38, 1, &[(A, 1)], held(NONE, WE));
+        preempt.ends(0, 1, &[(A, 1)], held(A, WE));
+        // One that is listed is not the holder.
+        let listed = &[(A, 1), (B, 2)];
+        let preempt = Hosts::new(listed, held(NONE, WE), action, (A, B, WE));
+        preempt.ends(0, 1, &[(A, 1)], held(NONE, WE));
+    }
 }
 
 #[test]
@@ -1498,5 +1560,63 @@ mod model {
             (servers.len(), holding, doubted, open, refused),
             (295, 5_236, 1_478, 27_004, 344_669)
         );
+    }
+
+    /// The state with its nexuses.
+    fn told_state(moved: u32, server: &Server) -> State {
+        let registered = (0..NEXUSES).filter(|&nexus| server.keys[nexus] != 0);
+        let described = registered.map(|number| FullStatusDescriptor {
+            held: server
+                .kind()
+                .filter(|_| server.holds(number))
+                .map(|kind| (Scope::LU_SCOPE, ReservationType::from_low_bits(kind))),
+            ..nexus(server.keys[number], port(number))
+        });
+        State {
+            full_status: Some(described.collect()),
+            ..shown_state(moved, &server.shown())
+        }
+    }
+
+    fn port(nexus: usize) -> TransportId {
+        TransportId::sas([0x5000, 0x5001, 0x5002][nexus])
+    }
+
+    /// Full status names the nexuses and our port is known: whatever others do before and after the
+    /// command without being counted, the device server is not to blame for it.
+    #[test]
+    fn a_device_server_that_is_right_is_not_called_wrong_by_its_nexuses() {
+        let commands = commands();
+        let ours = [port(US)];
+        let sender = Sender {
+            registrants: Registrants::Nexuses,
+            ports: &ours,
+        };
+        let mut judged = 0;
+        // Each of them takes its time, and all of them a minute.
+        for server in reachable(&commands).into_iter().step_by(7) {
+            let before = told_state(0, &server);
+            let earlier = closure(server, unseen);
+            for out in &commands {
+                let middle: BTreeSet<_> = earlier
+                    .iter()
+                    .flat_map(|server| server.execute(US, out))
+                    .collect();
+                let after: BTreeSet<_> = middle
+                    .iter()
+                    .flat_map(|&server| closure(server, unseen))
+                    .collect();
+                for after in &after {
+                    for moved in least_count(out)..=standard_count(out) {
+                        let verdict = check(&before, out, &told_state(moved, after), sender);
+                        let is_mismatch = matches!(verdict, Verdict::Mismatch(_));
+                        assert!(!is_mismatch, "{server:?} {out:?} {after:?} {verdict:?}");
+                        judged += 1;
+                    }
+                }
+            }
+        }
+        // The number guards against a model that has become empty.
+        assert_eq!(judged, 22_916);
     }
 }
