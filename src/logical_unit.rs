@@ -75,8 +75,9 @@ pub trait Exchange {
     /// Takes note of the `data` that an exchange brought and that no sense data came with.
     fn received(&mut self, _cdb: Cdb, _data: &[u8]) {}
 
-    /// What follows, up to [`Exchange::end_optional`], is asked of a device server that need not
-    /// know it.
+    /// What follows, up to the [`Exchange::end_optional`] that belongs to it, may fail without harm:
+    /// the device server need not know it, or it is tried again in another way. One such part may be
+    /// within another.
     fn begin_optional(&mut self) {}
 
     /// There is an answer, or an error; or the answer is missing (`is_missing`), which is none.
@@ -432,19 +433,30 @@ impl<E: Exchange> LogicalUnit<E> {
         let mut room = Room::new(action, given);
         let mut unproven = None;
         let mut answer = loop {
-            let mut answer = match self.read_once(action, room.bytes()) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let too_much = E::command_error(&error).is_some_and(refuses_room);
-                    match (too_much && room.can_shrink()).then(|| room.shrink()) {
-                        None => return Err(error),
-                        Some(true) => continue,
-                        Some(false) => match unproven {
-                            Some(answer) => break answer,
-                            None => return Err(error),
-                        },
-                    }
+            let can_shrink = room.can_shrink();
+            if can_shrink {
+                self.exchange.begin_optional();
+            }
+            let attempt = self.read_once(action, room.bytes());
+            let too_much = can_shrink
+                && attempt
+                    .as_ref()
+                    .err()
+                    .and_then(E::command_error)
+                    .is_some_and(refuses_room);
+            let shrinks = too_much && room.shrink();
+            let is_missing = shrinks || too_much && unproven.is_some();
+            if can_shrink {
+                self.exchange.end_optional(is_missing);
+            }
+            let mut answer = match (attempt, unproven.take()) {
+                (Ok(answer), _) => answer,
+                (Err(_), earlier) if shrinks => {
+                    unproven = earlier;
+                    continue;
                 }
+                (Err(_), Some(earlier)) if too_much => break earlier,
+                (Err(error), _) => return Err(error),
             };
             let claimed = match action.claimed(&answer.data) {
                 Some(claimed) if !answer.is_whole && answer.fault.is_none() => claimed,
