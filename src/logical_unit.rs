@@ -41,7 +41,8 @@ use thiserror::Error;
 use crate::pr::DEFAULT_TIMEOUT;
 use crate::pr::effect::{Registrants, Sender, State};
 use crate::pr::prin::{
-    self, Capabilities, Malformed, ReadFullStatus, ReadKeys, ReadReservation, ServiceAction,
+    self, Capabilities, HEADER_LENGTH, Malformed, ReadFullStatus, ReadKeys, ReadReservation,
+    ServiceAction,
 };
 use crate::pr::prout::PersistentReserveOut;
 use crate::pr::room::Room;
@@ -52,11 +53,16 @@ use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::SenseKey;
 use crate::transport::buffer::{Buffer, Filling, NO_COINCIDENCE, Received};
 use crate::transport::sgio::Kernel;
-use crate::transport::{Access, Command, CommandError, Data, Moved, Open as _, Transport};
+use crate::transport::{
+    Access, Command, CommandError, Data, Moved, NodeKind, Open as _, Transport,
+};
 
 /// How often answers that belong together are read again where the registrations changed between
 /// them.
 const ATTEMPTS: usize = 5;
+
+/// How a list of nothing begins where nothing has ever changed; and a buffer that nobody wrote.
+const NOTHING: [u8; HEADER_LENGTH] = [0; HEADER_LENGTH];
 
 /// One command to the logical unit, and its end.
 pub trait Exchange {
@@ -85,6 +91,12 @@ pub trait Exchange {
 
     /// What registers with the logical unit.
     fn registrants(&self) -> Registrants;
+
+    /// Whether what nobody writes of a buffer stays as it was. Where the driver moves data through a
+    /// buffer of its own ([`NodeKind::Sg`]), it becomes what the command before left there, or zeros.
+    fn keeps_unwritten(&self) -> bool {
+        true
+    }
 }
 
 /// Why a question has no answer.
@@ -140,12 +152,18 @@ impl Exchange for Direct {
     fn registrants(&self) -> Registrants {
         Registrants::of(self.transport.node().kind.is_nvme())
     }
+
+    fn keeps_unwritten(&self) -> bool {
+        self.transport.node().kind != NodeKind::Sg
+    }
 }
 
 /// A logical unit.
 #[derive(Debug)]
 pub struct LogicalUnit<E = Direct> {
     exchange: E,
+    /// How the data of the last command begins, zeros before there was one.
+    left: [u8; HEADER_LENGTH],
 }
 
 impl LogicalUnit {
@@ -178,7 +196,10 @@ impl<E: Exchange> LogicalUnit<E> {
     /// A logical unit to which `exchange` leads.
     #[must_use]
     pub const fn over(exchange: E) -> Self {
-        Self { exchange }
+        Self {
+            exchange,
+            left: NOTHING,
+        }
     }
 
     /// The way to it.
@@ -400,6 +421,9 @@ impl<E: Exchange> LogicalUnit<E> {
     /// was made.
     pub fn change(&mut self, out: &PersistentReserveOut) -> Result<(), E::Error> {
         let (cdb, list) = out.emit();
+        if let Some(&left) = list.first_chunk() {
+            self.left = left;
+        }
         self.exchange.exchange(cdb, Data::Out(&list)).map(drop)
     }
 
@@ -488,8 +512,40 @@ impl<E: Exchange> LogicalUnit<E> {
         Ok((answer.data, parsed))
     }
 
-    /// One PERSISTENT RESERVE IN.
+    /// One PERSISTENT RESERVE IN. Where an answer begins like what would be found in a buffer that
+    /// nobody wrote, INQUIRY data, like which none begins, is put there, and it is asked for again.
     fn read_once(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
+        let left = self.left;
+        let attempt = self.read_as_it_comes(action, room)?;
+        let begins = attempt.data.first_chunk();
+        let may_be_left = begins.is_some_and(|&begins| begins == left || begins == NOTHING)
+            && attempt.fault.is_none()
+            && !self.exchange.keeps_unwritten();
+        if !may_be_left {
+            return Ok(attempt);
+        }
+        let begun = self.left;
+        self.fill(
+            inquiry::cdb(),
+            inquiry::ALLOCATION_LENGTH.into(),
+            Filling::First,
+        )?;
+        let left = self.left;
+        if left != begun {
+            let attempt = self.read_as_it_comes(action, room)?;
+            if attempt.data.first_chunk() != Some(&left) {
+                return Ok(attempt);
+            }
+        }
+        Ok(Attempt {
+            data: Vec::new().into(),
+            fault: Some(Malformed::Unwritten),
+            is_whole: false,
+        })
+    }
+
+    /// One PERSISTENT RESERVE IN; once more where its end may not have been written.
+    fn read_as_it_comes(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
         let cdb = action.cdb(room);
         let mut filling = Filling::First;
         let (buffer, moved) = loop {
@@ -553,6 +609,9 @@ impl<E: Exchange> LogicalUnit<E> {
     ) -> Result<(Buffer, Moved), E::Error> {
         let mut buffer = Buffer::new(room, filling);
         let moved = self.exchange.exchange(cdb, Data::In(buffer.room()))?;
+        if let Some(&left) = buffer.room().first_chunk() {
+            self.left = left;
+        }
         Ok((buffer, moved))
     }
 }

@@ -22,7 +22,8 @@ use crate::scsi::inquiry::StandardInquiry;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::trace::Tracer;
 use crate::transport::{
-    Access, Command, CommandError, Completion, Data, Moved, Open, Transport, os_error_text,
+    Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
+    os_error_text,
 };
 
 /// How many unit attentions an overview reads past with each command: more than a device server
@@ -297,6 +298,10 @@ impl Exchange for Channel<'_, '_> {
 
     fn registrants(&self) -> Registrants {
         Registrants::of(self.transport.node().kind.is_nvme())
+    }
+
+    fn keeps_unwritten(&self) -> bool {
+        self.transport.node().kind != NodeKind::Sg
     }
 }
 
