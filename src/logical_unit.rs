@@ -41,7 +41,8 @@ use thiserror::Error;
 use crate::pr::DEFAULT_TIMEOUT;
 use crate::pr::effect::{Registrants, Sender, State};
 use crate::pr::prin::{
-    self, Capabilities, Malformed, ReadFullStatus, ReadKeys, ReadReservation, ServiceAction,
+    self, Capabilities, HEADER_LENGTH, Malformed, ReadFullStatus, ReadKeys, ReadReservation,
+    ServiceAction,
 };
 use crate::pr::prout::PersistentReserveOut;
 use crate::pr::room::Room;
@@ -52,11 +53,16 @@ use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::SenseKey;
 use crate::transport::buffer::{Buffer, Filling, Received};
 use crate::transport::sgio::Kernel;
-use crate::transport::{Access, Command, CommandError, Data, Moved, Open as _, Transport};
+use crate::transport::{
+    Access, Command, CommandError, Data, Moved, NodeKind, Open as _, Transport,
+};
 
 /// How often answers that belong together are read again where the registrations changed between
 /// them.
 const ATTEMPTS: usize = 5;
+
+/// How a list of nothing begins where nothing has ever changed; and a buffer that nobody wrote.
+const NOTHING: [u8; HEADER_LENGTH] = [0; HEADER_LENGTH];
 
 /// One command to the logical unit, and its end.
 pub trait Exchange {
@@ -75,8 +81,9 @@ pub trait Exchange {
     /// Takes note of the `data` that an exchange brought and that no sense data came with.
     fn received(&mut self, _cdb: Cdb, _data: &[u8]) {}
 
-    /// What follows, up to [`Exchange::end_optional`], is asked of a device server that need not
-    /// know it.
+    /// What follows, up to the [`Exchange::end_optional`] that belongs to it, may fail without harm:
+    /// the device server need not know it, or it is tried again in another way. One such part may be
+    /// within another.
     fn begin_optional(&mut self) {}
 
     /// There is an answer, or an error; or the answer is missing (`is_missing`), which is none.
@@ -84,6 +91,12 @@ pub trait Exchange {
 
     /// What registers with the logical unit.
     fn registrants(&self) -> Registrants;
+
+    /// Whether what nobody writes of a buffer stays as it was. Where the driver moves data through a
+    /// buffer of its own ([`NodeKind::Sg`]), it becomes what the command before left there, or zeros.
+    fn keeps_unwritten(&self) -> bool {
+        true
+    }
 }
 
 /// Why a question has no answer.
@@ -139,12 +152,18 @@ impl Exchange for Direct {
     fn registrants(&self) -> Registrants {
         Registrants::of(self.transport.node().kind.is_nvme())
     }
+
+    fn keeps_unwritten(&self) -> bool {
+        self.transport.node().kind != NodeKind::Sg
+    }
 }
 
 /// A logical unit.
 #[derive(Debug)]
 pub struct LogicalUnit<E = Direct> {
     exchange: E,
+    /// How the data of the last command begins, zeros before there was one.
+    left: [u8; HEADER_LENGTH],
 }
 
 impl LogicalUnit {
@@ -177,7 +196,10 @@ impl<E: Exchange> LogicalUnit<E> {
     /// A logical unit to which `exchange` leads.
     #[must_use]
     pub const fn over(exchange: E) -> Self {
-        Self { exchange }
+        Self {
+            exchange,
+            left: NOTHING,
+        }
     }
 
     /// The way to it.
@@ -400,6 +422,9 @@ impl<E: Exchange> LogicalUnit<E> {
     /// [`CommandError::Unverified`] say that it was, though not all of it.
     pub fn change(&mut self, out: &PersistentReserveOut) -> Result<(), E::Error> {
         let (cdb, list) = out.emit();
+        if let Some(&left) = list.first_chunk() {
+            self.left = left;
+        }
         self.exchange.exchange(cdb, Data::Out(&list)).map(drop)
     }
 
@@ -433,19 +458,30 @@ impl<E: Exchange> LogicalUnit<E> {
         let mut room = Room::new(action, given);
         let mut unproven = None;
         let mut answer = loop {
-            let mut answer = match self.read_once(action, room.bytes()) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let too_much = E::command_error(&error).is_some_and(refuses_room);
-                    match (too_much && room.can_shrink()).then(|| room.shrink()) {
-                        None => return Err(error),
-                        Some(true) => continue,
-                        Some(false) => match unproven {
-                            Some(answer) => break answer,
-                            None => return Err(error),
-                        },
-                    }
+            let can_shrink = room.can_shrink();
+            if can_shrink {
+                self.exchange.begin_optional();
+            }
+            let attempt = self.read_once(action, room.bytes());
+            let too_much = can_shrink
+                && attempt
+                    .as_ref()
+                    .err()
+                    .and_then(E::command_error)
+                    .is_some_and(refuses_room);
+            let shrinks = too_much && room.shrink();
+            let is_missing = shrinks || too_much && unproven.is_some();
+            if can_shrink {
+                self.exchange.end_optional(is_missing);
+            }
+            let mut answer = match (attempt, unproven.take()) {
+                (Ok(answer), _) => answer,
+                (Err(_), earlier) if shrinks => {
+                    unproven = earlier;
+                    continue;
                 }
+                (Err(_), Some(earlier)) if too_much => break earlier,
+                (Err(error), _) => return Err(error),
             };
             let claimed = match action.claimed(&answer.data) {
                 Some(claimed) if !answer.is_whole && answer.fault.is_none() => claimed,
@@ -477,8 +513,40 @@ impl<E: Exchange> LogicalUnit<E> {
         Ok((answer.data, parsed))
     }
 
-    /// One PERSISTENT RESERVE IN.
+    /// One PERSISTENT RESERVE IN. Where an answer begins like what would be found in a buffer that
+    /// nobody wrote, INQUIRY data, like which none begins, is put there, and it is asked for again.
     fn read_once(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
+        let left = self.left;
+        let attempt = self.read_as_it_comes(action, room)?;
+        let begins = attempt.data.first_chunk();
+        let may_be_left = begins.is_some_and(|&begins| begins == left || begins == NOTHING)
+            && attempt.fault.is_none()
+            && !self.exchange.keeps_unwritten();
+        if !may_be_left {
+            return Ok(attempt);
+        }
+        let begun = self.left;
+        self.fill(
+            inquiry::cdb(),
+            inquiry::ALLOCATION_LENGTH.into(),
+            Filling::First,
+        )?;
+        let left = self.left;
+        if left != begun {
+            let attempt = self.read_as_it_comes(action, room)?;
+            if attempt.data.first_chunk() != Some(&left) {
+                return Ok(attempt);
+            }
+        }
+        Ok(Attempt {
+            data: Vec::new().into(),
+            fault: Some(Malformed::Unwritten),
+            is_whole: false,
+        })
+    }
+
+    /// One PERSISTENT RESERVE IN; once more where its end may not have been written.
+    fn read_as_it_comes(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
         let cdb = action.cdb(room);
         let mut filling = Filling::First;
         let (buffer, moved) = loop {
@@ -542,6 +610,9 @@ impl<E: Exchange> LogicalUnit<E> {
     ) -> Result<(Buffer, Moved), E::Error> {
         let mut buffer = Buffer::new(room, filling);
         let moved = self.exchange.exchange(cdb, Data::In(buffer.room()))?;
+        if let Some(&left) = buffer.room().first_chunk() {
+            self.left = left;
+        }
         Ok((buffer, moved))
     }
 }

@@ -5,9 +5,9 @@
 mod common;
 
 use common::{
-    Answer, DEVICE, DISK_LINES, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
-    REPORT_CAPABILITIES, RO, RW, Ran, Scene, driver, errno, good, host, sense, sg_persist,
-    sg_persist_words, status,
+    Answer, DEVICE, DISK_LINES, LESS_FULL_STATUS, MORE_KEYS, READ_FULL_STATUS, READ_KEYS,
+    READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, Ran, Scene, driver, errno, good, host, sense,
+    sg_persist, sg_persist_words, status,
 };
 use regex::{Regex, RegexBuilder};
 
@@ -580,6 +580,70 @@ mod rules {
             "",
             "warning>>> --prout-type probably needs to be given\n",
         );
+    }
+
+    /// Room for an answer that a device or a driver refuses is no failure where there is an answer in
+    /// less of it.
+    #[test]
+    fn rule_2_stderr_is_empty_after_a_second_attempt() {
+        let told = "Persistent reservation in: pass-through os error: Input/output error\n";
+        let refused = || errno(libc::EIO);
+        let keys = |count: usize| {
+            let keys: String = (0..count).map(|key| format!("{key:016x}")).collect();
+            format!("00000001 {:08x} {keys}", count * 8)
+        };
+        run_of("-n -k -m 24 DEV")
+            .reads("5e000000000000001800", good(&keys(2)))
+            .sends(MORE_KEYS, refused())
+            .sends(READ_KEYS, good(&keys(2)))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x1, 2 registered reservation keys follow:\n    0x0\n    0x1\n",
+                "",
+            );
+        run_of("--has-key=3fe DEV")
+            .reads(READ_KEYS, good(&keys(1023)))
+            .sends(MORE_KEYS, refused())
+            .sends("5e000000000000400000", good(&keys(1023)))
+            .run()
+            .is(0, "", "");
+        // Nor with what an overview can do without.
+        let ran = run_of("--overview DEV")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good("0008 1d90ea01 0000"))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(NO_RESERVATION))
+            .sends(READ_FULL_STATUS, refused())
+            .sends(LESS_FULL_STATUS, good(&full_status()))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        // What ends the run is told.
+        run_of("-n -s DEV")
+            .reads(READ_FULL_STATUS, refused())
+            .sends(LESS_FULL_STATUS, refused())
+            .run()
+            .is(
+                55,
+                "",
+                &format!(
+                    "{told}PR in (Read full status): Input/output error\n\
+                     sg_persist failed: Input/output error\n"
+                ),
+            );
+        let ran = run_of("-n -k DEV")
+            .reads(READ_KEYS, good(&keys(1023)))
+            .sends(MORE_KEYS, sense(3, 0x11, 0))
+            .run();
+        assert_eq!(ran.status, 3);
+        assert!(ran.stderr.contains("Medium Error"), "{}", ran.stderr);
+        // With -v everything is.
+        let ran = run_of("-n -s -v DEV")
+            .reads(READ_FULL_STATUS, refused())
+            .sends(LESS_FULL_STATUS, good(&full_status()))
+            .run();
+        assert_eq!((ran.status, ran.stderr.matches(told).count()), (0, 1));
     }
 
     #[test]

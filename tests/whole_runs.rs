@@ -2949,11 +2949,13 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
             .sends("5e030000000000040000", good(&whole))
             .run();
         ran.is(0, FULL_STATUS_TEXT, "");
-        let ran = sg_persist("-n -s /dev/sda")
-            .reads(READ_FULL_STATUS, errno(libc::EIO))
-            .sends("5e030000000000200000", good(&whole))
-            .run();
-        assert_eq!((ran.status, &ran.stdout[..]), (0, FULL_STATUS_TEXT));
+        for refused in [libc::EIO, libc::EINVAL, libc::ENOMEM, libc::E2BIG] {
+            sg_persist("-n -s /dev/sda")
+                .reads(READ_FULL_STATUS, errno(refused))
+                .sends("5e030000000000200000", good(&whole))
+                .run()
+                .is(0, FULL_STATUS_TEXT, "");
+        }
         let one = "0000000000abc123 00000000 00 00 00000000 0001 00000000";
         let list = |count: usize| format!("00000015 {:08x} {}", count * 24, one.repeat(count));
         let ran = sg_persist("-n -s /dev/sda")
@@ -3025,6 +3027,97 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
             .sends(INQUIRY, good("").residual(0))
             .run();
         ran.is(97, "sg_persist: SCSI INQUIRY failed on /dev/sda\n", "");
+    }
+
+    /// The sg driver moves data through a buffer of its own. What a device did not write of it is what
+    /// the command before left there, or zeros.
+    #[test]
+    fn what_the_sg_driver_makes_of_no_data_is_no_answer() {
+        use sg_persist::transport::NodeKind;
+
+        let sg = |line: &str| {
+            sg_persist(&format!("{line} /dev/sg0"))
+                .device("/dev/sg0")
+                .node(NodeKind::Sg, None)
+                .opens(RO)
+        };
+        const SAYS: &str = "the device reported success but did not transfer the response";
+        let left = || with_data(&DISK[..8]).residual(0);
+        for (line, cdb, name) in [
+            ("-n -k", READ_KEYS, "Read keys"),
+            ("-n -r", READ_RESERVATION, "Read reservation"),
+            ("-n -s", READ_FULL_STATUS, "Read full status"),
+            ("--has-key=1", READ_KEYS, "Read keys"),
+            ("--holder-is=1", READ_RESERVATION, "Read reservation"),
+            ("--reserved", READ_RESERVATION, "Read reservation"),
+            ("-n -k -H", READ_KEYS, "Read keys"),
+        ] {
+            // Zeros are what an answer could be, too. Behind INQUIRY it shows.
+            sg(line)
+                .sends(cdb, good(&"00".repeat(8)).residual(0))
+                .inquires()
+                .sends(cdb, left())
+                .run()
+                .is(97, "", &short(&format!("PR in ({name}): {SAYS}")));
+        }
+        // Nothing registered since the device was switched on.
+        sg("-n -k")
+            .sends(READ_KEYS, good("00000000 00000000"))
+            .inquires()
+            .sends(READ_KEYS, good("00000000 00000000"))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x0, there are NO registered reservation keys\n",
+                "",
+            );
+        // Registered in between.
+        sg("-n -k")
+            .sends(READ_KEYS, good("00000000 00000000"))
+            .inquires()
+            .sends(READ_KEYS, good("00000001 00000008 0000000000abc123"))
+            .run()
+            .is(
+                0,
+                "  PR generation=0x1, 1 registered reservation key follows:\n    0xabc123\n",
+                "",
+            );
+        // Where it cannot be found out.
+        sg("-n -k")
+            .sends(READ_KEYS, good("00000000 00000000"))
+            .sends(INQUIRY, good(&"00".repeat(36)))
+            .run()
+            .is(97, "", &short(&format!("PR in (Read keys): {SAYS}")));
+        sg("-n -k")
+            .sends(READ_KEYS, good("00000000 00000000"))
+            .sends(INQUIRY, host(1))
+            .run()
+            .status_is(35);
+        // What the keys were is not what the reservation is: key 1, type 7.
+        let keys = "00000015 00000010 0000000000000001 0000000000070000";
+        let all = "00000015 00000010 0000000000000000 00000000 00 07 0000";
+        sg("--holder-is=1")
+            .sends(READ_RESERVATION, good(all))
+            .sends(READ_KEYS, good(all).residual(0))
+            .inquires()
+            .sends(READ_KEYS, left())
+            .run()
+            .is(97, "", &short(&format!("PR in (Read keys): {SAYS}")));
+        // As many bytes of keys as of the reservation.
+        sg("--holder-is=1")
+            .sends(READ_RESERVATION, good(all))
+            .sends(READ_KEYS, good(keys))
+            .inquires()
+            .sends(READ_KEYS, good(keys))
+            .run()
+            .is(0, "", "");
+        // Anything else is an answer at once.
+        sg("-n -k").sends(READ_KEYS, good(keys)).run().status_is(0);
+        sg("-k")
+            .inquires()
+            .sends(READ_KEYS, good("00000001 00000000"))
+            .run()
+            .status_is(0);
     }
 
     #[test]

@@ -22,7 +22,8 @@ use crate::scsi::inquiry::StandardInquiry;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::trace::Tracer;
 use crate::transport::{
-    Access, Command, CommandError, Completion, Data, Moved, Open, Transport, os_error_text,
+    Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
+    os_error_text,
 };
 
 /// How many unit attentions an overview reads past with each command: more than a device server
@@ -60,8 +61,9 @@ pub(super) struct Record {
     pub(super) answer: Option<bool>,
     /// Whether the change that was asked for has been sent, and what follows comes after it.
     pub(super) change_was_sent: bool,
-    /// What is said of how commands end, kept back while a device may refuse what it is asked.
-    held_back: Option<Vec<u8>>,
+    /// What is said of how commands end, kept back while they may fail without harm: for each part
+    /// of which that is so, the innermost last.
+    held_back: Vec<Vec<u8>>,
 }
 
 /// The logical unit behind an open device.
@@ -161,7 +163,7 @@ impl<'a, 'c> Channel<'a, 'c> {
             let again = attention.map(|sense| (tries.again(&sense, is_change, elapsed), sense));
             if !matches!(again, Some((Ok(_), _))) || level > 0 {
                 let told = diagnostic::outcome(cdb, requested, &result, level);
-                match &mut self.session.record.borrow_mut().held_back {
+                match self.session.record.borrow_mut().held_back.last_mut() {
                     Some(held_back) if level == 0 => held_back.extend(told),
                     _ => self.session.console.err_from_device(&told),
                 }
@@ -281,18 +283,25 @@ impl Exchange for Channel<'_, '_> {
     }
 
     fn begin_optional(&mut self) {
-        self.session.record.borrow_mut().held_back = Some(Vec::new());
+        self.session.record.borrow_mut().held_back.push(Vec::new());
     }
 
     fn end_optional(&mut self, is_missing: bool) {
-        let held_back = self.session.record.borrow_mut().held_back.take();
-        if let (false, Some(told)) = (is_missing, held_back) {
-            self.session.console.err_from_device(&told);
+        let held_back = &mut self.session.record.borrow_mut().held_back;
+        if let (false, Some(told)) = (is_missing, held_back.pop()) {
+            match held_back.last_mut() {
+                Some(outer) => outer.extend(told),
+                None => self.session.console.err_from_device(&told),
+            }
         }
     }
 
     fn registrants(&self) -> Registrants {
         Registrants::of(self.transport.node().kind.is_nvme())
+    }
+
+    fn keeps_unwritten(&self) -> bool {
+        self.transport.node().kind != NodeKind::Sg
     }
 }
 

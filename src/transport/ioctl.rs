@@ -19,6 +19,8 @@ use crate::scsi::status::ScsiStatus;
 
 /// `SG_IO` of `<scsi/sg.h>`.
 const SG_IO: libc::Ioctl = 0x2285;
+/// `SG_SET_RESERVED_SIZE` of `<scsi/sg.h>`.
+const SG_SET_RESERVED_SIZE: libc::Ioctl = 0x2275;
 /// `NVME_IOCTL_ID`: the number of a node's namespace.
 const NVME_IOCTL_ID: libc::Ioctl = libc::_IO(b'N' as u32, 0x40);
 /// `NVME_IOCTL_ADMIN_CMD`.
@@ -160,6 +162,18 @@ const _: () = {
     assert!(offset_of!(PassthruCmd, timeout_ms) == 64);
     assert!(offset_of!(PassthruCmd, result) == 68);
 };
+
+/// Makes the buffer that the sg driver has for an open sg node as large as this: commands that move
+/// more get another each time. The driver may leave it smaller.
+pub(super) fn sg_reserve(device: BorrowedFd<'_>, size: c_int) -> io::Result<()> {
+    let mut size = size;
+    ioctl(
+        device,
+        SG_SET_RESERVED_SIZE,
+        ptr::from_mut(&mut size).cast(),
+    )
+    .map(drop)
+}
 
 /// Sends `command` through a block or sg node, and waits for its end.
 pub(super) fn sg_io_v3(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::Result<Completion> {
@@ -305,21 +319,21 @@ pub(super) fn nvme_passthrough(
 /// The ioctl.
 ///
 /// `argument` is null with NVME_IOCTL_ID. Otherwise it is a live, exclusively borrowed `SgIoHdr` or
-/// `SgIoV4` with SG_IO, a `PassthruCmd` with the other two, filled by one of the functions above,
-/// which are the only callers.
+/// `SgIoV4` with SG_IO, a `c_int` with SG_SET_RESERVED_SIZE, a `PassthruCmd` with the other two, filled
+/// by one of the functions above, which are the only callers.
 fn ioctl(device: BorrowedFd<'_>, request: libc::Ioctl, argument: *mut c_void) -> io::Result<c_int> {
     // SAFETY: SG_IO takes a pointer to one of two structures and tells them apart by their first
-    // word, 'S' or 'Q'; the two NVMe requests that carry a command take a pointer to one structure,
-    // whose size is part of their number; NVME_IOCTL_ID looks at no argument. `argument` points at
-    // a whole structure of the kind that `request` takes; the layouts are asserted above. A driver
-    // that does not know a request refuses it without looking at the argument. The kernel reads
-    // the command and the data out, and writes the structure's output fields, the sense data and
-    // the data in. Each pointer in the structure comes from a borrow that its caller holds until
-    // after this call (command and data in its arguments, sense on the stack), is at least as long
-    // as the length beside it, and was borrowed mutably where the kernel writes. With SG_IO the
-    // header tells how much moves in which direction; with NVMe commands the command does, and
-    // `nvme_passthrough` has compared it with the buffer. The kernel keeps none of the pointers
-    // after the ioctl has returned.
+    // word, 'S' or 'Q'; SG_SET_RESERVED_SIZE reads a `c_int`; the two NVMe requests that carry a
+    // command take a pointer to one structure, whose size is part of their number; NVME_IOCTL_ID
+    // looks at no argument. `argument` points at a whole structure of the kind that `request`
+    // takes; the layouts are asserted above. A driver that does not know a request refuses it
+    // without looking at the argument. With a command the kernel reads the command and the data
+    // out, and writes the structure's output fields, the sense data and the data in. Each pointer
+    // in the structure comes from a borrow that its caller holds until after this call (command
+    // and data in its arguments, sense on the stack), is at least as long as the length beside it,
+    // and was borrowed mutably where the kernel writes. With SG_IO the header tells how much moves
+    // in which direction; with NVMe commands the command does, and `nvme_passthrough` has compared
+    // it with the buffer. The kernel keeps none of the pointers after the ioctl has returned.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), request, argument) };
     if result < 0 {
         Err(io::Error::last_os_error())

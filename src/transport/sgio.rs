@@ -17,11 +17,20 @@ const SCSI_GENERIC_MAJOR: u64 = 21;
 /// NVMe namespaces, and partitions of anything.
 const BLOCK_EXT_MAJOR: u64 = 259;
 
+/// Bytes of the buffer that the sg driver has for an open node, unless it is told otherwise
+/// (`SG_DEF_RESERVED_SIZE` of `<scsi/sg.h>`).
+const SG_DEFAULT_BUFFER: usize = 32_768;
+
+/// Bytes of one with room for the longest answer to any command of ours.
+const SG_AMPLE_BUFFER: i32 = 65_536;
+
 /// A device node that takes SG_IO.
 #[derive(Debug)]
 pub struct SgIo {
     file: File,
     node: Node,
+    /// Whether the sg driver has been asked for a larger buffer.
+    has_ample_buffer: bool,
 }
 
 /// Opens device nodes of this machine.
@@ -40,7 +49,7 @@ impl Open for Kernel {
                 namespace: NodeKind::UNKNOWN_NAMESPACE,
             } => Box::new(Translator::new(NoPath, node, device)),
             kind if kind.is_nvme() => Box::new(Translator::new(Nvme::new(file), node, device)),
-            _ => Box::new(SgIo { file, node }),
+            _ => Box::new(SgIo::new(file, node)),
         })
     }
 }
@@ -111,12 +120,33 @@ impl SgIo {
     pub fn open(device: &Path, access: Access) -> io::Result<Self> {
         let file = open_file(device, access)?;
         let node = node(&file)?;
-        Ok(Self { file, node })
+        Ok(Self::new(file, node))
+    }
+
+    const fn new(file: File, node: Node) -> Self {
+        Self {
+            file,
+            node,
+            has_ample_buffer: false,
+        }
+    }
+
+    /// Makes the sg driver move data of `length` bytes through the one buffer that it keeps for this
+    /// node, in which it shows what a command did not write. Where it will not, the command is sent
+    /// all the same.
+    fn keep_buffer(&mut self, length: usize) {
+        if length > SG_DEFAULT_BUFFER && !self.has_ample_buffer {
+            self.has_ample_buffer = true;
+            let _ = ioctl::sg_reserve(self.file.as_fd(), SG_AMPLE_BUFFER);
+        }
     }
 }
 
 impl Transport for SgIo {
     fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
+        if self.node.kind == NodeKind::Sg {
+            self.keep_buffer(command.data.len());
+        }
         match self.node.kind {
             NodeKind::Bsg => ioctl::sg_io_v4(self.file.as_fd(), command),
             _ => ioctl::sg_io_v3(self.file.as_fd(), command),

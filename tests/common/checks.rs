@@ -410,6 +410,7 @@ pub(crate) fn play(scene: &Scene) -> u8 {
     let sent = log.borrow();
     check_commands(scene, &sent);
     check_status(scene, &sent, status, &stdout.text);
+    check_messages(scene, &sent, status, &stderr);
     check_terminals(scene, &stdout.text, &stderr);
     check_sizes(scene, &sent, &stdout.text, &stderr);
     status
@@ -742,6 +743,32 @@ fn check_answer(action: u8, data: &[u8], stdout: &[u8]) {
             assert!(shown >= descriptors(data).expect("a whole answer has them"));
         }
         _ => {}
+    }
+}
+
+/// What was done, or answered, is not commented on, but for two hints about the command line and what
+/// the device itself said beside it. What failed on the way there is nobody's business.
+fn check_messages(scene: &Scene, sent: &[Sent], status: u8, stderr: &[u8]) {
+    let told_more = sent.iter().any(|command| {
+        command.carried_out()
+            && command
+                .result
+                .as_ref()
+                .is_ok_and(|completion| !completion.sense.is_empty())
+    });
+    let wanted = has(scene, &[Opt::Verbose]) || scene.environment.show_invocation;
+    // A change that was made and could not be shown is told to be both.
+    let lost = scene.stdout_error.is_some();
+    if status != 0 || sent.is_empty() || told_more || wanted || lost {
+        return;
+    }
+    for line in stderr.split(|&byte| byte == b'\n') {
+        let is_hint = line.starts_with(b">> ") || line.starts_with(b"warning>>> ");
+        assert!(
+            line.is_empty() || is_hint,
+            "{}",
+            String::from_utf8_lossy(line)
+        );
     }
 }
 

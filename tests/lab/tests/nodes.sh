@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154
+# needs: sg_dd:sg3-utils
 # The kinds of device node a logical unit has, and the lines that tell whose they are.
 
 inquiry='  LIO-ORG   FILEIO            4.0 
@@ -51,3 +52,28 @@ test_generic() { walk "$generic1" "$generic2"; }
 test_bsg() { walk "$bsg1" "$bsg2"; }
 # One nexus, whichever of its nodes is used.
 test_mixed() { walk "$generic1" "$bsg2"; }
+
+# A list of nothing is what the sg driver makes of no data, too: it counts behind an INQUIRY only.
+test_generic_nothing() {
+    local line node blocks
+    for line in --read-keys --read-reservation --read-full-status; do
+        for node in "$node1" "$bsg1" "$generic1"; do
+            prin -v "$line" "$node" >/run/out 2>/run/err || fail "$line $node: status $?: $(cat /run/err)"
+            grep -q '^  PR generation=0x0' /run/out || fail "$line $node: $(cat /run/out)"
+            case $node in
+            "$generic1") [[ $(grep -ci 'inquiry cdb' /run/err) = 1 ]] || fail "$line $node: $(cat /run/err)" ;;
+            *) ! grep -qi 'inquiry cdb' /run/err || fail "$line $node: $(cat /run/err)" ;;
+            esac
+        done
+    done
+    # Its buffer is as the last command left it: here READ CAPACITY, then a READ that brings nothing and says GOOD.
+    modprobe scsi_debug fake_rw=1 dev_size_mb=8 || fail 'no scsi_debug'
+    await has_entry '/sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/scsi_generic' || fail 'no disk'
+    for node in /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/scsi_generic/*; do
+        for blocks in 8 127; do
+            sg_dd if="/dev/${node##*/}" of=/run/out bs=512 bpt="$blocks" 2>/run/err || fail "$(cat /run/err)"
+            [[ $(od -An -tx1 -N 16 /run/out) = ' 00 00 3f ff 00 00 02 00 00 00 00 00 00 00 00 00' ]] ||
+                fail "$(od -An -tx1 -N 16 /run/out)"
+        done
+    done
+}
