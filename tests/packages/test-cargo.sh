@@ -107,6 +107,17 @@ test_install_from_a_registry() {
     readelf --program-headers "$folder/installed/bin/sg_persist" | grep INTERP
 }
 
+# The oldest cargo and compiler that the manifest names.
+test_oldest_toolchain() {
+    local oldest
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    rustup toolchain install "$oldest" --profile minimal --no-self-update
+    rustup run "$oldest" cargo build --locked --release --config profile.release.lto=false \
+        --config profile.release.opt-level=0 --target-dir target/oldest
+    same_program target/oldest/x86_64-unknown-linux-gnu/release/sg_persist
+    is_static target/oldest/x86_64-unknown-linux-gnu/release/sg_persist
+}
+
 # What is released has its functions in order, whatever linker the machine's settings name, and says so where it has not.
 test_order() {
     RUSTFLAGS='-C link-arg=-fuse-ld=mold' tests/packages/program x86_64-unknown-linux-musl

@@ -241,14 +241,14 @@ impl View<'_> {
         let mut found = Vec::new();
         // What nobody has is missed in another place.
         let key = key.filter(|&key| self.after.has(key));
-        if let Some(key) = key {
-            if self.this_host_has(key, self.told_after) == Some(false) {
-                let expected = format!("this host to have a registration with key {key}");
-                found.push(Difference::new(
-                    expected,
-                    "only registrations of other hosts",
-                ));
-            }
+        if let Some(key) = key
+            && self.this_host_has(key, self.told_after) == Some(false)
+        {
+            let expected = format!("this host to have a registration with key {key}");
+            found.push(Difference::new(
+                expected,
+                "only registrations of other hosts",
+            ));
         }
         if becomes_ours && self.holder_is_ours(self.told_after) == Some(false) {
             let expected = "this host to hold the reservation";
