@@ -33,8 +33,15 @@ test_its_tests() {
 }
 
 # The places and linkers of other people's machines: a comma and a blank in every path, and each of Debian's linkers.
-# One build serves all tests of a folder.
-elsewhere=$work/"a, b"
+
+# In $folder: not below this checkout, whose settings cargo would find.
+elsewhere() {
+    base=$(mktemp -d)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$base'" EXIT
+    folder="$base/a, b"
+    mkdir "$folder"
+}
 
 # linked FOLDER COMMAND...: the command builds in FOLDER, with each linker, what works.
 linked() {
@@ -67,9 +74,8 @@ is_static() {
 }
 
 test_checkout() {
-    local folder=$elsewhere/checkout
-    rm -rf "$folder"
-    mkdir -p "$folder"
+    local base folder
+    elsewhere
     git ls-files -z | tar --create --null --files-from - | tar --extract --directory "$folder"
     linked "$folder" cargo build --locked --release
     same_program "$folder/target/x86_64-unknown-linux-gnu/release/sg_persist"
@@ -85,9 +91,9 @@ test_checkout() {
 
 # The crate with the settings that come with it: one static file, as a checkout gives.
 test_install() {
-    local folder=$elsewhere/crate
+    local base folder
+    elsewhere
     cargo package --locked --allow-dirty --no-verify --target-dir target
-    rm -rf "$folder"
     unpacked "$folder"
     export CARGO_HOME=$folder/home
     linked "$folder" cargo install --locked --path . --root "$folder/installed"
@@ -97,9 +103,9 @@ test_install() {
 
 # From a registry cargo takes the crate without them: the program needs the C library of the machine, and works as well.
 test_install_from_a_registry() {
-    local folder=$elsewhere/registry
+    local base folder
+    elsewhere
     cargo package --locked --allow-dirty --no-verify --target-dir target
-    rm -rf "$folder"
     unpacked "$folder"
     rm -r "$folder/.cargo"
     linked "$folder" cargo install --locked --path . --root "$folder/installed"
