@@ -7,7 +7,7 @@
 //! bench ROOTS record FILE                             writes them down
 //! bench ROOTS tables                                  exact counts of all programs, for people
 //! bench ROOTS order LIBRARY...                        order.ld; see order.rs
-//! bench ROOTS time DEVICE answers|nothing ROUNDS UNIT times and their ratios, for people
+//! bench ROOTS time DEVICE answers|silent ROUNDS UNIT  times and their ratios, for people
 //! bench trace ...                                     see trace.rs
 //! ```
 //!
