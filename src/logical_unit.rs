@@ -338,11 +338,11 @@ impl<E: Exchange> LogicalUnit<E> {
             if !names_nexuses {
                 return Ok(Some(state));
             }
-            if let Ok(full_status) = unit.if_any(Self::read_full_status)? {
-                if !state.add_full_status(full_status) {
-                    without_nexuses = Some(state);
-                    return Ok(None);
-                }
+            if let Ok(full_status) = unit.if_any(Self::read_full_status)?
+                && !state.add_full_status(full_status)
+            {
+                without_nexuses = Some(state);
+                return Ok(None);
             }
             Ok(Some(state))
         });

@@ -1,9 +1,9 @@
-//! Memory for a process that lives for milliseconds: taken from one block in order, and never given
-//! back.
+//! Memory for a process that lives for milliseconds: a bump allocator over one static block. Nothing is
+//! freed.
 //!
-//! A run takes some tens of kilobytes in some hundreds of pieces, most of them for clap's view of
-//! the options. Keeping account of them for reuse would cost more instructions than all else that
-//! the run does, and three system calls. What does not fit the block comes from the C library.
+//! A run allocates a few tens of kilobytes in a few hundred pieces, most of them for clap. Tracking
+//! them for reuse would cost more instructions than the rest of the run, and three system calls. What
+//! does not fit in the block comes from the C library.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -14,17 +14,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes in the block. It costs address space; only what is used becomes memory.
 const SIZE: usize = 4 * 1024 * 1024;
 
-/// The block, all zeros at first. It starts where other data ends (`order.ld`), in a page that is in use
-/// already.
+/// The block, all zeros at first.
 #[repr(C, align(16))]
 struct Block(UnsafeCell<[u8; SIZE]>);
 
 // SAFETY: no reference to the bytes is ever made; each piece of them goes to one owner.
 unsafe impl Sync for Block {}
 
+// SAFETY: a section of zeros, like any other that begins with `.bss.`: every linker puts it with them. Its
+// own name lets a linker script place it last, where it begins on a page that is in use already.
+#[unsafe(link_section = ".bss.block")]
 static BLOCK: Block = Block(UnsafeCell::new([0; SIZE]));
-/// Where in the block the pieces end that have been taken. The first bytes are nobody's: a number
-/// other than 0 has its place in a page that the kernel has filled already.
+/// How much of the block is taken. Starts at 16 rather than 0 so that this counter lives in .data, on a
+/// page that is already resident.
 static TAKEN: AtomicUsize = AtomicUsize::new(16);
 
 /// The allocator.

@@ -197,7 +197,7 @@ impl TransportId {
             Some(claimed) if claimed != given => {
                 return Err(InvalidTransportId::Length { claimed, given });
             }
-            Some(_) if given < MINIMUM_LENGTH || given % 4 != 0 => {
+            Some(_) if given < MINIMUM_LENGTH || !given.is_multiple_of(4) => {
                 return Err(InvalidTransportId::Alignment { given });
             }
             None if given != MINIMUM_LENGTH => return Err(InvalidTransportId::Size { given }),

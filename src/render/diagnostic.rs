@@ -24,10 +24,10 @@ pub fn outcome(
 ) -> Vec<u8> {
     let name = cdb.name();
     let mut text = ending(name, requested, result, level);
-    if let Ok(completion) = result {
-        if let Some(reason) = &completion.translation.reason {
-            text.extend(format!("{name}: {reason}\n").into_bytes());
-        }
+    if let Ok(completion) = result
+        && let Some(reason) = &completion.translation.reason
+    {
+        text.extend(format!("{name}: {reason}\n").into_bytes());
     }
     text
 }

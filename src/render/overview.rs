@@ -1215,7 +1215,7 @@ Reservation  Write Exclusive, registrants only (type 5): every node may read, on
 
         fn id(&mut self) -> TransportId {
             let mut bytes = [self.bytes(600), vec![self.byte()]].concat();
-            let printable = self.next() % 2 == 0;
+            let printable = self.next().is_multiple_of(2);
             for byte in bytes.iter_mut().skip(4) {
                 *byte = if printable { b'!' + *byte % 94 } else { *byte };
             }
@@ -1250,13 +1250,13 @@ Reservation  Write Exclusive, registrants only (type 5): every node may read, on
             };
             for _ in 0..count {
                 let key = numbers.next() << (numbers.next() % 34);
-                let id = (numbers.next() % 4 > 0).then(|| numbers.id());
+                let id = (!numbers.next().is_multiple_of(4)).then(|| numbers.id());
                 state.register(
                     key,
                     TargetPorts::Relative(u16::from(numbers.byte()) * 257),
                     id.clone(),
                 );
-                if numbers.next() % 3 == 0 {
+                if numbers.next().is_multiple_of(3) {
                     state.own.extend(id);
                 }
             }
@@ -1266,7 +1266,7 @@ Reservation  Write Exclusive, registrants only (type 5): every node may read, on
                 state.reserve(key, numbers.byte(), &holders);
             }
             state.snapshot.keys.generation = u32::from(numbers.byte());
-            if numbers.next() % 4 == 0 {
+            if numbers.next().is_multiple_of(4) {
                 state.snapshot.full_status = Err(NoAnswer::Unsupported);
             }
             let device = format!("/dev/{}", "\u{4e2d}é x/".repeat(round));

@@ -19,7 +19,7 @@ pub fn block(lead_in: &str, id_bytes: &[u8], shown: DeviceText) -> Vec<u8> {
         text: Vec::new(),
     };
     let length = id_bytes.len();
-    if length >= MINIMUM_LENGTH && length % 4 == 0 {
+    if length >= MINIMUM_LENGTH && length.is_multiple_of(4) {
         block.line("Transport Id of initiator:");
     } else {
         block.line(&format!(

@@ -35,7 +35,7 @@ impl Filling {
             Self::First => word,
             Self::Second => !word,
         }
-        .to_be_bytes()
+        .to_le_bytes()
     }
 
     fn byte(self, offset: usize) -> u8 {

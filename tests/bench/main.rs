@@ -6,13 +6,13 @@
 //! bench ROOTS check FILE                              exact counts of ours against those of FILE
 //! bench ROOTS record FILE                             writes them down
 //! bench ROOTS tables                                  exact counts of all programs, for people
-//! bench ROOTS order LIBRARY...                        src/order.ld; see order.rs
-//! bench ROOTS time DEVICE answers|nothing ROUNDS UNIT times and their ratios, for people
+//! bench ROOTS order LIBRARY...                        order.ld; see order.rs
+//! bench ROOTS time DEVICE answers|silent ROUNDS UNIT  times and their ratios, for people
 //! bench trace ...                                     see trace.rs
 //! ```
 //!
 //! ROOTS holds a folder for each program, in which it is /usr/bin/sg_persist: 1.46, 1.48 (Debian's, each with its own
-//! C library), plain (`cargo build --release`), musl (the release artefact; may be missing).
+//! C library), plain (`cargo build --release`), musl (the release artefact, tests/packages/program; may be missing).
 
 #[allow(
     dead_code,
@@ -74,6 +74,9 @@ fn failed(error: io::Error) -> ExitCode {
     ExitCode::from(99)
 }
 
+/// What is released, among the programs.
+pub(crate) const ARTEFACT: &str = "musl";
+
 /// One of the programs.
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -89,7 +92,7 @@ impl Root {
             ("1.46", false, true),
             ("1.48", false, true),
             ("plain", true, true),
-            ("musl", true, false),
+            (ARTEFACT, true, false),
         ] {
             let folder = Path::new(folder).join(name);
             if folder.exists() || needed {

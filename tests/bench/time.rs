@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::case::{Answer, Case, Trigger};
 use crate::trace::FILE;
 use crate::{COMMANDS, Root, double};
 use nix::fcntl::OFlag;
@@ -22,10 +23,10 @@ const WARM_UP: usize = 3;
 /// After so many rounds all programs are written anew. Where in memory a file happens to lie makes a tenth of the time.
 const PLACEMENT: usize = 25;
 
-/// `time DEVICE answers|nothing ROUNDS UNIT`, as a table. With "nothing" the commands never come to the device.
+/// `time DEVICE answers|silent ROUNDS UNIT`, as a table. In place of a device that is silent this process answers.
 pub(crate) fn run(roots: &[Root], arguments: &[String], out: &mut dyn Write) -> io::Result<bool> {
     let [device, answer, rounds, unit] = arguments else {
-        return Err(io::Error::other("time DEVICE answers|nothing ROUNDS UNIT"));
+        return Err(io::Error::other("time DEVICE answers|silent ROUNDS UNIT"));
     };
     let rounds: usize = rounds.parse().map_err(io::Error::other)?;
     let mut folders = Vec::new();
@@ -35,8 +36,8 @@ pub(crate) fn run(roots: &[Root], arguments: &[String], out: &mut dyn Write) -> 
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     let (read_end, write_end) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let (mut read_end, write_end) = (File::from(read_end), File::from(write_end));
-    if answer == "nothing" {
-        double::answer_nothing()?;
+    if answer == "silent" {
+        double::answer(device_with_two_of_each())?;
     }
 
     // Nanoseconds of each round for each command of each program.
@@ -86,6 +87,24 @@ pub(crate) fn run(roots: &[Root], arguments: &[String], out: &mut dyn Write) -> 
     }
     table(roots, &taken, unit, out)?;
     Ok(true)
+}
+
+/// A device that answers each of the commands in full.
+fn device_with_two_of_each() -> Case {
+    let mut case = COMMANDS[1].case(&[]);
+    case.answers = COMMANDS
+        .iter()
+        .zip([None, Some((0x5e, 0)), Some((0x5e, 3)), Some((0x5f, 6))])
+        .filter_map(|(line, command)| {
+            let (opcode, action) = command?;
+            let mut answer = Answer::good(Trigger::Command(opcode, Some(action)));
+            if opcode == 0x5e {
+                answer.data = line.data();
+            }
+            Some(answer)
+        })
+        .collect();
+    case
 }
 
 /// Makes `folder` the root. Whoever may change the root gets out of it by a folder that is open.

@@ -881,7 +881,7 @@ pub(crate) fn is_whole(action: u8, data: &[u8]) -> bool {
         return false;
     }
     match action {
-        0 => length(data) % 8 == 0,
+        0 => length(data).is_multiple_of(8),
         // There is one reservation at the most.
         1 => matches!(length(data), 0 | 16),
         _ => descriptors(data).is_some(),

@@ -210,5 +210,5 @@ fn filling(offset: usize, second: bool) -> u8 {
         .wrapping_mul((offset / 8) as u64)
         .wrapping_add(0xb7e1_5162_8aed_2a6a);
     let word = if second { !word } else { word };
-    word.to_be_bytes()[offset % 8]
+    word.to_le_bytes()[offset % 8]
 }

@@ -1303,12 +1303,12 @@ mod model {
                     .filter(move |&nexus| self.keys[nexus] == victim)
                     .filter(move |&nexus| with_us || nexus != from)
             };
-            if let Holder::Nexus(holder, _) = self.holder {
-                if self.keys[holder] == victim {
-                    victims(false).for_each(|nexus| next.unregister(nexus));
-                    next.holder = made;
-                    return vec![next];
-                }
+            if let Holder::Nexus(holder, _) = self.holder
+                && self.keys[holder] == victim
+            {
+                victims(false).for_each(|nexus| next.unregister(nexus));
+                next.holder = made;
+                return vec![next];
             }
             [false, true]
                 .map(|with_us| {

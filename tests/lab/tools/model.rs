@@ -272,11 +272,12 @@ impl State {
     /// A victim's registration: its reservation is not released but taken over, if it had one.
     fn unregister_quietly(&mut self, node: Node) {
         self.keys[node] = None;
-        if let Some((holder, kind)) = self.reservation {
-            if is_for_all_registrants(kind) && holder == node {
-                let heir = Self::others(node).find(|&other| self.keys[other].is_some());
-                self.reservation = heir.map(|heir| (heir, kind));
-            }
+        if let Some((holder, kind)) = self.reservation
+            && is_for_all_registrants(kind)
+            && holder == node
+        {
+            let heir = Self::others(node).find(|&other| self.keys[other].is_some());
+            self.reservation = heir.map(|heir| (heir, kind));
         }
     }
 }

@@ -239,7 +239,7 @@ fn size(text: &str) -> Result<usize, String> {
 fn is_bytes(word: &str) -> bool {
     let digits = word.split_once('*').map_or(word, |(digits, _)| digits);
     !digits.is_empty()
-        && digits.len() % 2 == 0
+        && digits.len().is_multiple_of(2)
         && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
