@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 use nix::unistd::write;
+use sg_persist::pr::transport_id::TransportId;
 use sg_persist::render::visible;
 use sg_persist::transport::{
     Access, Closed, Command, Completion, Data, Node, NodeKind, Open, Transport,
@@ -202,6 +203,10 @@ impl Transport for Watch {
 
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
         self.inner.sg_driver_version()
+    }
+
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        self.inner.host(timeout)
     }
 }
 

@@ -26,6 +26,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use sg_persist::pr::prin;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
+use sg_persist::pr::transport_id::TransportId;
 use sg_persist::scsi::inquiry;
 use sg_persist::scsi::status::ScsiStatus;
 use sg_persist::transport::{Access, Command, Completion, Data, Node, NodeKind, Open, Transport};
@@ -57,6 +58,9 @@ struct Devices {
     open: Rc<Cell<usize>>,
     most: Rc<Cell<usize>>,
 }
+
+/// What an NVMe controller calls this host: 0x1122334455667788.
+const HOST: [u8; 8] = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88];
 
 struct Device(Devices);
 
@@ -93,6 +97,19 @@ impl Transport for Device {
             kind: self.0.kind.get(),
             bsg_major: None,
         }
+    }
+
+    fn sent(&mut self) -> Vec<String> {
+        vec!["Reservation Report".to_owned()]
+    }
+
+    fn sg_driver_version(&self) -> Option<[u32; 3]> {
+        Some([3, 5, 36])
+    }
+
+    fn host(&mut self, timeout: Duration) -> Option<TransportId> {
+        assert_eq!(timeout, TIMEOUT);
+        TransportId::nvme_host(&HOST)
     }
 }
 
@@ -501,4 +518,16 @@ fn what_is_not_used_any_more_is_closed_before_another_is_opened() {
     }
     // The last one is left to the end of the process.
     assert_eq!((devices.open.get(), devices.most.get()), (1, 1));
+}
+
+#[test]
+fn what_is_watched_tells_all_that_the_device_tells() {
+    let devices = Devices::default();
+    devices.kind.set(NodeKind::NvmeBlock { namespace: 3 });
+    let mut device = open(&Watched::new(devices, false));
+    assert_eq!(device.node().kind, NodeKind::NvmeBlock { namespace: 3 });
+    assert_eq!(device.sent(), ["Reservation Report"]);
+    assert_eq!(device.sg_driver_version(), Some([3, 5, 36]));
+    assert_eq!(device.host(TIMEOUT), TransportId::nvme_host(&HOST));
+    assert!(device.host(TIMEOUT).is_some());
 }
