@@ -39,6 +39,11 @@ const ENDING: [Signal; 4] = [
 /// SIGCONT that waits, too.
 const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
+/// The signals for output that cannot be written: nobody reads it, or the file would be longer than
+/// files may be. A change has a status to tell once it has been sent: these wait from then on, so
+/// that writing ends with an error and not the program.
+const LOSING: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
+
 /// How long a command may take before a person is told, and how often from then on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -102,13 +107,13 @@ impl<O: Open> Open for Watched<O> {
 impl Process {
     /// Sees to it that a command is watched. For a change, signals that stop the process, and the
     /// one that has it continue, wait from now on; the mask that lets them through again comes
-    /// back.
+    /// back. Those that tell of lost output are not among these.
     fn prepare(&self, changes: bool) -> Option<SigSet> {
         let mut watcher = self.watcher.borrow_mut();
         if !changes && watcher.is_some() {
             return None;
         }
-        let mut all: SigSet = ENDING.into_iter().chain(STOPPING).collect();
+        let mut all: SigSet = ENDING.into_iter().chain(STOPPING).chain(LOSING).collect();
         all.add(Signal::SIGCONT);
         let mut mask = all.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok()?;
         // A machine so short of resources that no thread can start still has its say: the command
@@ -126,6 +131,9 @@ impl Process {
                 Err(_) => false,
             },
         };
+        if changes {
+            mask.extend(LOSING);
+        }
         if !(changes && watched) {
             let mut now = mask;
             if changes {

@@ -35,15 +35,17 @@ use watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
-const ALL: [Signal; 8] = [
+const ALL: [Signal; 10] = [
     Signal::SIGCONT,
     Signal::SIGHUP,
     Signal::SIGINT,
+    Signal::SIGPIPE,
     Signal::SIGQUIT,
     Signal::SIGTERM,
     Signal::SIGTSTP,
     Signal::SIGTTIN,
     Signal::SIGTTOU,
+    Signal::SIGXFSZ,
 ];
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -157,6 +159,40 @@ fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
 }
 
+/// Has this process make do with so much of `resource`; more can be had back.
+fn limit(resource: libc::__rlimit_resource_t, most: libc::rlim_t) {
+    let limit = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: hard_limit(resource),
+    };
+    // SAFETY: it reads the two numbers.
+    assert_eq!(unsafe { libc::setrlimit(resource, &limit) }, 0);
+}
+
+fn hard_limit(resource: libc::__rlimit_resource_t) -> libc::rlim_t {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: it writes the two numbers.
+    assert_eq!(unsafe { libc::getrlimit(resource, &mut limit) }, 0);
+    limit.rlim_max
+}
+
+/// Writes to a pipe that nobody reads.
+fn write_to_nobody() -> nix::Result<usize> {
+    let (reader, writer) = nix::unistd::pipe().unwrap();
+    drop(reader);
+    nix::unistd::write(writer, b"answer")
+}
+
+/// Has `signal` do what it does in a program that says nothing about it.
+fn default_action(signal: Signal) {
+    // SAFETY: no handler of anybody's goes or comes by it.
+    let before = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+    before.unwrap();
+}
+
 /// The child's part; in any other process it does nothing.
 #[test]
 fn play() {
@@ -231,18 +267,38 @@ fn play() {
         }
         "change without a descriptor to spare" => {
             let mut device = open(&Watched::new(devices.clone(), false));
-            let few = libc::rlimit {
-                rlim_cur: 32,
-                rlim_max: 32,
-            };
-            // SAFETY: it reads the two numbers.
-            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &few) }, 0);
+            limit(libc::RLIMIT_NOFILE, 32);
             let files: Vec<_> = (0..)
                 .map_while(|_| fs::File::open("/dev/null").ok())
                 .collect();
             slow();
             change(&mut *device);
             drop(files);
+        }
+        "change and output that is lost" | "refused change and output that is lost" => {
+            if scene.starts_with("refused") {
+                devices.status.set(ScsiStatus::RESERVATION_CONFLICT);
+            }
+            // The standard library has had it ignored.
+            default_action(Signal::SIGPIPE);
+            let mut device = open(&Watched::new(devices.clone(), false));
+            change(&mut *device);
+            assert_eq!(write_to_nobody(), Err(nix::errno::Errno::EPIPE));
+            let name = format!("sg_persist-watch-{}", std::process::id());
+            let path = env::temp_dir().join(name);
+            let mut file = fs::File::create(&path).unwrap();
+            fs::remove_file(path).unwrap();
+            limit(libc::RLIMIT_FSIZE, 0);
+            let error = file.write(b"answer").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
+            limit(libc::RLIMIT_FSIZE, libc::RLIM_INFINITY);
+        }
+        "reading and output that is lost" | "reading on a terminal and output that is lost" => {
+            default_action(Signal::SIGPIPE);
+            let terminal = scene.contains("terminal");
+            let mut device = open(&Watched::new(devices.clone(), terminal));
+            read(&mut *device);
+            let _ = write_to_nobody();
         }
         "many devices" => {
             let before = threads();
@@ -263,8 +319,10 @@ fn play() {
                 let waits = [
                     Signal::SIGHUP,
                     Signal::SIGINT,
+                    Signal::SIGPIPE,
                     Signal::SIGQUIT,
                     Signal::SIGTERM,
+                    Signal::SIGXFSZ,
                 ]
                 .contains(&signal);
                 assert_eq!(mask.contains(signal), waits, "{signal}");
@@ -530,4 +588,24 @@ fn what_is_watched_tells_all_that_the_device_tells() {
     assert_eq!(device.sg_driver_version(), Some([3, 5, 36]));
     assert_eq!(device.host(TIMEOUT), TransportId::nvme_host(&HOST));
     assert!(device.host(TIMEOUT).is_some());
+}
+
+#[test]
+fn a_change_keeps_its_status_where_its_output_is_lost() {
+    for scene in [
+        "change and output that is lost",
+        "refused change and output that is lost",
+    ] {
+        Child::start(scene).comes_to_its_end();
+    }
+}
+
+#[test]
+fn reading_ends_where_nobody_reads_on() {
+    for scene in [
+        "reading and output that is lost",
+        "reading on a terminal and output that is lost",
+    ] {
+        Child::start(scene).ends_by(Signal::SIGPIPE, "");
+    }
 }

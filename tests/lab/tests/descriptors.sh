@@ -105,3 +105,22 @@ test_nobody_reads_the_output() {
         done
     done
 }
+
+# A change that was sent has its own status, whoever reads on.
+test_nobody_reads_on_after_a_change() {
+    {
+        sleep 0.2
+        sg_persist -o -G -S 1 "$node1" 2>/run/err && echo 0 >/run/status || echo $? >/run/status
+    } | true || true
+    same status 0 /run/status || exit 1
+    same 'standard error' '' /run/err || exit 1
+    holds "$node1" 1 1
+    rm -f /run/document
+    # The messages go through a pipe, for which there is no limit.
+    (ulimit -f 0 && sg_persist -n -o -I -S 2 -J /run/document "$node1" 2>&1 && echo status 0) |
+        cat >/run/err
+    same 'standard error' 'sg_persist: cannot write /run/document: File too large
+The change itself was made
+status 0' /run/err || exit 1
+    holds "$node1" 2 2
+}
