@@ -179,6 +179,16 @@ fn hard_limit(resource: libc::__rlimit_resource_t) -> libc::rlim_t {
     limit.rlim_max
 }
 
+/// Writes to standard error, which is a pipe, until it takes no more.
+fn fill_stderr() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    let stderr = io::stderr();
+    fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while nix::unistd::write(&stderr, &[b'.'; 4096]).is_ok() {}
+    fcntl(&stderr, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+}
+
 /// Writes to a pipe that nobody reads.
 fn write_to_nobody() -> nix::Result<usize> {
     let (reader, writer) = nix::unistd::pipe().unwrap();
@@ -258,6 +268,18 @@ fn play() {
             read(&mut *device);
             slow();
             change(&mut *device);
+        }
+        "change, and nobody reads what is said" => {
+            fill_stderr();
+            let mut device = open(&Watched::new(devices.clone(), false));
+            slow();
+            change(&mut *device);
+        }
+        "reading on a terminal that takes nothing" => {
+            fill_stderr();
+            let mut device = open(&Watched::new(devices.clone(), true));
+            devices.time.set(Duration::from_millis(2500));
+            read(&mut *device);
         }
         "two changes" => {
             let mut device = open(&Watched::new(devices.clone(), false));
@@ -400,6 +422,19 @@ impl Child {
 
     fn wait(&self) -> WaitStatus {
         waitpid(self.pid, Some(WaitPidFlag::WUNTRACED)).unwrap()
+    }
+
+    /// How it ends within so much time; it is killed where it does not.
+    fn wait_for(&self, most: Duration) -> WaitStatus {
+        let began = std::time::Instant::now();
+        while began.elapsed() < most {
+            let status = waitpid(self.pid, Some(WaitPidFlag::WNOHANG)).unwrap();
+            if status != WaitStatus::StillAlive {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.send(Signal::SIGKILL).wait()
     }
 
     fn stderr(mut self) -> String {
@@ -608,4 +643,30 @@ fn reading_ends_where_nobody_reads_on() {
     ] {
         Child::start(scene).ends_by(Signal::SIGPIPE, "");
     }
+}
+
+#[test]
+fn a_signal_ends_a_change_that_nobody_hears_of() {
+    let child = Child::at_device("change, and nobody reads what is said");
+    child.send(Signal::SIGTERM);
+    assert_eq!(
+        child.wait_for(Duration::from_secs(5)),
+        WaitStatus::Signaled(child.pid, Signal::SIGTERM, false)
+    );
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_nothing_up() {
+    let ended = |signal: Option<Signal>| {
+        let child = Child::at_device("reading on a terminal that takes nothing");
+        std::thread::sleep(Duration::from_millis(1500));
+        if let Some(signal) = signal {
+            child.send(signal);
+        }
+        (child.pid, child.wait_for(Duration::from_secs(5)))
+    };
+    let (pid, status) = ended(Some(Signal::SIGTERM));
+    assert_eq!(status, WaitStatus::Signaled(pid, Signal::SIGTERM, false));
+    let (pid, status) = ended(None);
+    assert_eq!(status, WaitStatus::Exited(pid, 0));
 }
