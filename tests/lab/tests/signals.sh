@@ -202,6 +202,17 @@ test_blocked_signals() {
     same 'standard error' '' /run/err || exit 1
 }
 
+# Nor does one that comes to the first process of a container, which the kernel lets no such signal end.
+test_signals_for_the_first_process() {
+    answer_by '5f wait 2000'
+    # shellcheck disable=SC2016
+    unshare --pid --fork bash -c '(sleep 1 && kill -TERM 1 && kill -INT 1) & exec sg_persist -n -o -C -K 1 "$1"' - "$disk" \
+        >/run/out 2>/run/err && status=0 || status=$?
+    ((status == 0)) || fail "status $status"
+    same 'standard output' '' /run/out || exit 1
+    same 'standard error' '' /run/err || exit 1
+}
+
 # An overview keeps one device open at a time, on a terminal, too, and has one thread for all of them.
 test_more_devices_than_descriptors() {
     local devices=() number count
