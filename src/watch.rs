@@ -24,12 +24,17 @@ use sg_persist::transport::{
 
 use crate::thread;
 
-/// The signals with which people and service managers end a program.
-const ENDING: [Signal; 4] = [
+/// The signals with which people, service managers and batch systems end a program, and the one by
+/// which an alarm does that was set before the program was started.
+const ENDING: [Signal; 8] = [
+    Signal::SIGALRM,
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
     Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
 ];
 
 /// The signals that stop a program and can be made to wait (job control).

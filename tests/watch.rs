@@ -35,7 +35,8 @@ use watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
-const ALL: [Signal; 10] = [
+const ALL: [Signal; 14] = [
+    Signal::SIGALRM,
     Signal::SIGCONT,
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -45,7 +46,21 @@ const ALL: [Signal; 10] = [
     Signal::SIGTSTP,
     Signal::SIGTTIN,
     Signal::SIGTTOU,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
     Signal::SIGXFSZ,
+];
+/// Those that end a program.
+const ENDING: [Signal; 8] = [
+    Signal::SIGALRM,
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
 ];
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -338,15 +353,8 @@ fn play() {
             // Those that were blocked before are blocked, and no others than those that are watched.
             let mask = SigSet::thread_get_mask().unwrap();
             for signal in ALL {
-                let waits = [
-                    Signal::SIGHUP,
-                    Signal::SIGINT,
-                    Signal::SIGPIPE,
-                    Signal::SIGQUIT,
-                    Signal::SIGTERM,
-                    Signal::SIGXFSZ,
-                ]
-                .contains(&signal);
+                let waits = ENDING.contains(&signal)
+                    || [Signal::SIGPIPE, Signal::SIGXFSZ].contains(&signal);
                 assert_eq!(mask.contains(signal), waits, "{signal}");
             }
         }
@@ -464,24 +472,24 @@ impl Child {
 
 #[test]
 fn a_change_that_comes_after_inquiry_has_an_unknown_outcome() {
-    for scene in [
-        "inquiry and change",
+    let all = ENDING.map(|signal| ("inquiry and change", signal));
+    let others = [
         "inquiry and change on a terminal",
         "reading on a terminal and change",
         "two changes",
         "change without a descriptor to spare",
-    ] {
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            let child = Child::at_device(scene);
-            child.send(signal);
-            child.ends_by(
-                signal,
-                &format!(
-                    "sg_persist: {signal} while a command (Persistent reservation out) was at /dev/sda; its outcome is \
-                     unknown: read the keys and the reservation to see\n"
-                ),
-            );
-        }
+    ];
+    let others = others.map(|scene| [(scene, Signal::SIGINT), (scene, Signal::SIGTERM)]);
+    for (scene, signal) in all.into_iter().chain(others.into_iter().flatten()) {
+        let child = Child::at_device(scene);
+        child.send(signal);
+        child.ends_by(
+            signal,
+            &format!(
+                "sg_persist: {signal} while a command (Persistent reservation out) was at /dev/sda; its outcome is \
+                 unknown: read the keys and the reservation to see\n"
+            ),
+        );
     }
 }
 

@@ -59,7 +59,7 @@ test_signals_at_the_device() {
     local node signal number
     answer_by '5e wait 2500 keys 2' '5f wait 2500'
     for node in "$disk" "$generic"; do
-        for signal in INT:130 TERM:143 HUP:129 QUIT:131; do
+        for signal in INT:130 TERM:143 HUP:129 QUIT:131 ALRM:142; do
             number=${signal#*:} signal=${signal%:*}
             [[ $node = "$disk" || $signal = INT ]] || continue
             interrupted "$signal" sg_persist -n -o -C -K 1 "$node"
