@@ -8,7 +8,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::major;
 use nix::unistd::linkat;
+
+/// The major number of tapes, of `<linux/major.h>`.
+const SCSI_TAPE_MAJOR: u64 = 9;
+
+/// The major number of sg nodes, of `<linux/major.h>`.
+const SCSI_GENERIC_MAJOR: u64 = 21;
 
 /// Where files are written.
 pub trait Output {
@@ -34,13 +41,17 @@ pub trait Draft {
 /// A regular file is replaced by a new one of the same owner and mode, so that its readers see the
 /// old content or the new. Where that is impossible (the directory takes no new file, the owner
 /// cannot be kept, the file has several names) it is written over. Terminals, pipes and the like
-/// are written to; so is an open descriptor (`/dev/stdout`), behind what is there already.
+/// are written to, but no disk or tape; so is an open descriptor (`/dev/stdout`), behind what is there already.
 #[derive(Clone, Copy, Debug)]
 pub struct FileSystem;
 
 impl Output for FileSystem {
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn Draft>> {
         let (place, is_descriptor) = follow(path);
+        // Not even opened: a tape would be rewound by that.
+        if fs::metadata(&place).is_ok_and(|there| is_storage(there.mode(), there.rdev())) {
+            return Err(io::Error::other("it is a disk or a tape"));
+        }
         if is_descriptor {
             let file = OpenOptions::new().append(true).open(&place)?;
             return Ok(Box::new(Stream(file)));
@@ -83,6 +94,16 @@ fn follow(path: &Path) -> (PathBuf, bool) {
         place = directory.join(target);
     }
     (place, false)
+}
+
+/// Whether a node of this mode and number leads to what keeps data or takes commands: a block device,
+/// a tape or an sg node, which takes a command out of what is written to it.
+fn is_storage(mode: u32, number: u64) -> bool {
+    match mode & libc::S_IFMT {
+        libc::S_IFBLK => true,
+        libc::S_IFCHR => [SCSI_TAPE_MAJOR, SCSI_GENERIC_MAJOR].contains(&major(number)),
+        _ => false,
+    }
 }
 
 /// Whether a new file could have the last part of `path` for its name.
@@ -463,6 +484,29 @@ mod tests {
         let full = create(Path::new("/dev/full")).unwrap();
         let error = full.publish(b"text").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_disk_or_a_tape() {
+        use nix::sys::stat::makedev;
+
+        for (kind, major, refused) in [
+            (libc::S_IFBLK, 8, true),
+            (libc::S_IFBLK, 259, true),
+            (libc::S_IFCHR, 21, true),
+            (libc::S_IFCHR, 9, true),
+            // /dev/null, a terminal.
+            (libc::S_IFCHR, 1, false),
+            (libc::S_IFCHR, 4, false),
+            (libc::S_IFIFO, 0, false),
+            (libc::S_IFREG, 9, false),
+        ] {
+            assert_eq!(
+                is_storage(kind | 0o660, makedev(major, 3)),
+                refused,
+                "{kind:o} {major}"
+            );
+        }
     }
 
     #[test]
