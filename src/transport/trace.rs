@@ -159,6 +159,11 @@ impl Transport for Tracer<'_> {
     }
 
     fn host(&mut self, timeout: Duration) -> Option<TransportId> {
-        self.inner.host(timeout)
+        let host = self.inner.host(timeout);
+        if self.level > 0 {
+            let sent = self.inner.sent();
+            self.show(&sent);
+        }
+        host
     }
 }
