@@ -49,15 +49,16 @@ impl Output for FileSystem {
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn Draft>> {
         let (place, is_descriptor) = follow(path);
         // Not even opened: a tape would be rewound by that.
-        if fs::metadata(&place).is_ok_and(|there| is_storage(there.mode(), there.rdev())) {
+        if fs::metadata(path).is_ok_and(|there| is_storage(there.mode(), there.rdev())) {
             return Err(io::Error::other("it is a disk or a tape"));
         }
         if is_descriptor {
-            let file = OpenOptions::new().append(true).open(&place)?;
+            let file = OpenOptions::new().append(true).open(path)?;
             return Ok(Box::new(Stream(file)));
         }
-        // Neither created nor cut by this.
-        let existing = match OpenOptions::new().write(true).open(&place) {
+        // Neither created nor cut by this. The kernel follows the links, since it knows which of them
+        // somebody else may have laid as a trap (fs.protected_symlinks).
+        let existing = match OpenOptions::new().write(true).open(path) {
             Ok(file) if !file.metadata()?.is_file() => return Ok(Box::new(Stream(file))),
             Ok(file) => Some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound && names_a_file(&place) => None,
@@ -200,7 +201,9 @@ impl Successor {
     /// The same with the owner and the mode of `existing`.
     fn of(existing: &File, place: PathBuf) -> io::Result<Self> {
         let old = existing.metadata()?;
-        if old.nlink() > 1 {
+        let there = fs::symlink_metadata(&place)?;
+        let is_there = (there.dev(), there.ino()) == (old.dev(), old.ino());
+        if old.nlink() > 1 || !is_there {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let successor = Self::create(place)?;

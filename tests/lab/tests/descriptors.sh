@@ -124,3 +124,22 @@ The change itself was made
 status 0' /run/err || exit 1
     holds "$node1" 2 2
 }
+
+# The document does not go where somebody else's link in a directory for all leads, as no output of a shell does.
+test_a_link_laid_as_a_trap() {
+    local target
+    echo 1 >/proc/sys/fs/protected_symlinks
+    for target in kept absent; do
+        rm -rf /run/for-all /run/absent
+        mkdir -m 1777 /run/for-all
+        echo kept >/run/kept
+        ln -s "/run/$target" /run/for-all/document
+        chown -h 65534:65534 /run/for-all/document
+        sg_persist -n -o -G -S 1 -J /run/for-all/document "$node1" >/run/out 2>/run/err && status=0 || status=$?
+        ((status == 63)) || fail "$target: status $status"
+        same 'standard error' 'sg_persist: cannot write /run/for-all/document: Permission denied' /run/err || exit 1
+        same 'the file' kept /run/kept || exit 1
+        [[ ! -e /run/absent ]] || fail 'a file was made'
+        holds "$node1" 0
+    done
+}
