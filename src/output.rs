@@ -8,7 +8,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::major;
 use nix::unistd::linkat;
+
+/// The major number of tapes, of `<linux/major.h>`.
+const SCSI_TAPE_MAJOR: u64 = 9;
+
+/// The major number of sg nodes, of `<linux/major.h>`.
+const SCSI_GENERIC_MAJOR: u64 = 21;
 
 /// Where files are written.
 pub trait Output {
@@ -34,19 +41,24 @@ pub trait Draft {
 /// A regular file is replaced by a new one of the same owner and mode, so that its readers see the
 /// old content or the new. Where that is impossible (the directory takes no new file, the owner
 /// cannot be kept, the file has several names) it is written over. Terminals, pipes and the like
-/// are written to; so is an open descriptor (`/dev/stdout`), behind what is there already.
+/// are written to, but no disk or tape; so is an open descriptor (`/dev/stdout`), behind what is there already.
 #[derive(Clone, Copy, Debug)]
 pub struct FileSystem;
 
 impl Output for FileSystem {
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn Draft>> {
         let (place, is_descriptor) = follow(path);
+        // Not even opened: a tape would be rewound by that.
+        if fs::metadata(path).is_ok_and(|there| is_storage(there.mode(), there.rdev())) {
+            return Err(io::Error::other("it is a disk or a tape"));
+        }
         if is_descriptor {
-            let file = OpenOptions::new().append(true).open(&place)?;
+            let file = OpenOptions::new().append(true).open(path)?;
             return Ok(Box::new(Stream(file)));
         }
-        // Neither created nor cut by this.
-        let existing = match OpenOptions::new().write(true).open(&place) {
+        // Neither created nor cut by this. The kernel follows the links, since it knows which of them
+        // somebody else may have laid as a trap (fs.protected_symlinks).
+        let existing = match OpenOptions::new().write(true).open(path) {
             Ok(file) if !file.metadata()?.is_file() => return Ok(Box::new(Stream(file))),
             Ok(file) => Some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound && names_a_file(&place) => None,
@@ -83,6 +95,16 @@ fn follow(path: &Path) -> (PathBuf, bool) {
         place = directory.join(target);
     }
     (place, false)
+}
+
+/// Whether a node of this mode and number leads to what keeps data or takes commands: a block device,
+/// a tape or an sg node, which takes a command out of what is written to it.
+fn is_storage(mode: u32, number: u64) -> bool {
+    match mode & libc::S_IFMT {
+        libc::S_IFBLK => true,
+        libc::S_IFCHR => [SCSI_TAPE_MAJOR, SCSI_GENERIC_MAJOR].contains(&major(number)),
+        _ => false,
+    }
 }
 
 /// Whether a new file could have the last part of `path` for its name.
@@ -179,7 +201,9 @@ impl Successor {
     /// The same with the owner and the mode of `existing`.
     fn of(existing: &File, place: PathBuf) -> io::Result<Self> {
         let old = existing.metadata()?;
-        if old.nlink() > 1 {
+        let there = fs::symlink_metadata(&place)?;
+        let is_there = (there.dev(), there.ino()) == (old.dev(), old.ino());
+        if old.nlink() > 1 || !is_there {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let successor = Self::create(place)?;
@@ -463,6 +487,29 @@ mod tests {
         let full = create(Path::new("/dev/full")).unwrap();
         let error = full.publish(b"text").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_disk_or_a_tape() {
+        use nix::sys::stat::makedev;
+
+        for (kind, major, refused) in [
+            (libc::S_IFBLK, 8, true),
+            (libc::S_IFBLK, 259, true),
+            (libc::S_IFCHR, 21, true),
+            (libc::S_IFCHR, 9, true),
+            // /dev/null, a terminal.
+            (libc::S_IFCHR, 1, false),
+            (libc::S_IFCHR, 4, false),
+            (libc::S_IFIFO, 0, false),
+            (libc::S_IFREG, 9, false),
+        ] {
+            assert_eq!(
+                is_storage(kind | 0o660, makedev(major, 3)),
+                refused,
+                "{kind:o} {major}"
+            );
+        }
     }
 
     #[test]

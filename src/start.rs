@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
+use sg_persist::transport::os_error_text;
 
 /// The C library calls this with the words of the command line and the variables of the environment,
 /// each with a null pointer behind them.
@@ -28,7 +29,14 @@ extern "C" fn main(_argc: c_int, argv: *const *const c_char, envp: *const *const
     };
     let status = match open_standard_streams() {
         Ok([_, stdout, stderr]) => super::run_here(&words, &variable, stdout, stderr),
-        Err(error) => (&error).into(),
+        Err(error) => {
+            let reason = os_error_text(&error);
+            let line = format!("sg_persist: cannot make sure of the standard streams: {reason}\n");
+            // Nothing else has been opened: if standard error is closed, nobody is told.
+            // SAFETY: nobody closes it.
+            let _ = write(unsafe { BorrowedFd::borrow_raw(2) }, line.as_bytes());
+            (&error).into()
+        }
     };
     // Nothing waits in a buffer of the C library, and nothing is to be called at the end.
     // SAFETY: it ends the process, and takes any number.

@@ -75,12 +75,18 @@ pub(crate) fn wait(signals: &SigSet, patience: Option<Duration>) -> Option<Signa
     Signal::try_from(number).ok()
 }
 
-/// Whether the process was told to ignore `signal` when it was started (nohup).
+/// Whether `signal` does nothing to the process: it was told to ignore it when it was started (nohup),
+/// or it is the first one of a container, which the kernel lets no such signal end.
 pub(crate) fn is_ignored(signal: Signal) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: it changes nothing where there is no new action, and writes the one that there is.
     let result = unsafe { libc::sigaction(signal as c_int, ptr::null(), action.as_mut_ptr()) };
     // SAFETY: it was written to; if not, zeros are an action, too.
     let action = unsafe { action.assume_init() };
-    result == 0 && action.sa_sigaction == libc::SIG_IGN
+    result == 0 && does_nothing(action.sa_sigaction, std::process::id())
+}
+
+/// Whether a signal with this action does nothing to the process of this number.
+pub(crate) const fn does_nothing(action: libc::sighandler_t, process: u32) -> bool {
+    action == libc::SIG_IGN || action == libc::SIG_DFL && process == 1
 }

@@ -8,10 +8,12 @@
 use std::cell::RefCell;
 use std::io;
 use std::mem;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 use nix::unistd::write;
 use sg_persist::pr::transport_id::TransportId;
@@ -22,12 +24,17 @@ use sg_persist::transport::{
 
 use crate::thread;
 
-/// The signals with which people and service managers end a program.
-const ENDING: [Signal; 4] = [
+/// The signals with which people, service managers and batch systems end a program, and the one by
+/// which an alarm does that was set before the program was started.
+const ENDING: [Signal; 8] = [
+    Signal::SIGALRM,
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
     Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
 ];
 
 /// The signals that stop a program and can be made to wait (job control).
@@ -39,8 +46,16 @@ const ENDING: [Signal; 4] = [
 /// SIGCONT that waits, too.
 const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
+/// The signals for output that cannot be written: nobody reads it, or the file would be longer than
+/// files may be. A change has a status to tell once it has been sent: these wait from then on, so
+/// that writing ends with an error and not the program.
+const LOSING: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
+
 /// How long a command may take before a person is told, and how often from then on.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the last words wait for somebody to read them, in milliseconds.
+const LAST_PATIENCE: u16 = 1000;
 
 /// Puts the cursor where the line begins, and clears it.
 const CLEAR: &str = "\r\x1b[K";
@@ -102,13 +117,13 @@ impl<O: Open> Open for Watched<O> {
 impl Process {
     /// Sees to it that a command is watched. For a change, signals that stop the process, and the
     /// one that has it continue, wait from now on; the mask that lets them through again comes
-    /// back.
+    /// back. Those that tell of lost output are not among these.
     fn prepare(&self, changes: bool) -> Option<SigSet> {
         let mut watcher = self.watcher.borrow_mut();
         if !changes && watcher.is_some() {
             return None;
         }
-        let mut all: SigSet = ENDING.into_iter().chain(STOPPING).collect();
+        let mut all: SigSet = ENDING.into_iter().chain(STOPPING).chain(LOSING).collect();
         all.add(Signal::SIGCONT);
         let mut mask = all.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok()?;
         // A machine so short of resources that no thread can start still has its say: the command
@@ -126,6 +141,9 @@ impl Process {
                 Err(_) => false,
             },
         };
+        if changes {
+            mask.extend(LOSING);
+        }
         if !(changes && watched) {
             let mut now = mask;
             if changes {
@@ -183,11 +201,12 @@ impl Transport for Watch {
         }
         if let Some(mask) = after {
             if !succeeded && self.node().kind == NodeKind::Sg && was_continued() {
-                say(&format!(
+                let twice = format!(
                     "sg_persist: the program was stopped while a command ({name}) was at {}, and \
                      the kernel may have sent it twice: read the keys and the reservation to see\n",
                     shown(&self.device)
-                ));
+                );
+                say(&twice, PollTimeout::NONE);
             }
             // A stop that came meanwhile takes effect here.
             let _ = mask.thread_set_mask();
@@ -290,8 +309,7 @@ impl Watcher {
             .since
             .map_or(Duration::ZERO, |since| since.elapsed());
         if waited >= PATIENCE {
-            command.shown = true;
-            say(&command.progress(waited));
+            command.shown |= say(&command.progress(waited), PollTimeout::ZERO);
         }
     }
 
@@ -304,19 +322,25 @@ impl Watcher {
         // Kept to the end: once it is said that the outcome is unknown, the main thread must not go
         // on to tell it.
         let state = self.state();
-        say(&state.last_words(signal));
+        say(&state.last_words(signal), LAST_PATIENCE.into());
         let _ = self.signals.thread_unblock();
         let _ = raise(signal);
         drop(state);
     }
 }
 
-/// Writes past the lock of standard error, which the main thread holds.
-fn say(text: &str) {
-    if !text.is_empty() {
-        // Where writing fails there is nobody else to tell.
-        let _ = write(io::stderr(), text.as_bytes());
+/// Writes past the lock of standard error, which the main thread holds, and tells whether anything
+/// was written. A pipe that is full or a terminal that was told to wait (Ctrl-S) is given so much
+/// time: a signal has to end the program, whether anybody reads or not.
+fn say(text: &str, patience: PollTimeout) -> bool {
+    if text.is_empty() {
+        return false;
     }
+    let stderr = io::stderr();
+    let mut asked = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    let takes_nothing = matches!(poll(&mut asked, patience), Ok(0));
+    // Where writing fails there is nobody else to tell.
+    !takes_nothing && write(&stderr, text.as_bytes()).is_ok()
 }
 
 /// A device's name without what could take a terminal over.
@@ -346,7 +370,7 @@ impl State {
             return;
         };
         if command.shown {
-            say(CLEAR);
+            say(CLEAR, PollTimeout::ZERO);
         }
         if command.changes && succeeded {
             self.changed = Some(command.device);

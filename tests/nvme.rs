@@ -2115,6 +2115,20 @@ mod model {
     }
 
     #[test]
+    fn the_question_for_the_host_is_shown_too() {
+        let [a, _] = Host::two();
+        let ran = a.runs("-o -G -S a --verify -v");
+        let lines = ran.stderr.lines();
+        let shown: Vec<_> = lines.take_while(|line| !line.contains(" cdb: ")).collect();
+        let sent = [
+            "      NVMe Admin command Identify Controller: opcode=0x06 nsid=0 cdw10=0x1 cdw11=0x0: 0x0000 Successful completion",
+            "      NVMe I/O command Reservation Report: opcode=0x0e nsid=3 cdw10=0x3ff cdw11=0x1: 0x0000 Successful completion",
+            "      NVMe Admin command Get Features (Host Identifier): opcode=0x0a nsid=0 cdw10=0x81 cdw11=0x1: 0x0000 Successful completion",
+        ];
+        assert_eq!(shown, sent);
+    }
+
+    #[test]
     fn a_host_whose_identifier_is_not_known() {
         let [a, _] = Host::two();
         a.all(&[

@@ -94,3 +94,14 @@ fn ignored_signals_are_known() {
     // The standard library has it ignored.
     assert!(thread::is_ignored(Signal::SIGPIPE));
 }
+
+#[test]
+fn the_first_process_of_a_container_is_ended_by_nothing() {
+    assert!(thread::does_nothing(libc::SIG_DFL, 1));
+    assert!(!thread::does_nothing(libc::SIG_DFL, 2));
+    for process in [1, 2] {
+        assert!(thread::does_nothing(libc::SIG_IGN, process));
+        // A handler's address.
+        assert!(!thread::does_nothing(0x4000, process));
+    }
+}

@@ -35,15 +35,32 @@ use watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
-const ALL: [Signal; 8] = [
+const ALL: [Signal; 14] = [
+    Signal::SIGALRM,
     Signal::SIGCONT,
     Signal::SIGHUP,
     Signal::SIGINT,
+    Signal::SIGPIPE,
     Signal::SIGQUIT,
     Signal::SIGTERM,
     Signal::SIGTSTP,
     Signal::SIGTTIN,
     Signal::SIGTTOU,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
+    Signal::SIGXFSZ,
+];
+/// Those that end a program.
+const ENDING: [Signal; 8] = [
+    Signal::SIGALRM,
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
 ];
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -58,6 +75,9 @@ struct Devices {
     open: Rc<Cell<usize>>,
     most: Rc<Cell<usize>>,
 }
+
+/// What an NVMe controller calls this host: 0x1122334455667788.
+const HOST: [u8; 8] = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88];
 
 struct Device(Devices);
 
@@ -106,7 +126,7 @@ impl Transport for Device {
 
     fn host(&mut self, timeout: Duration) -> Option<TransportId> {
         assert_eq!(timeout, TIMEOUT);
-        TransportId::nvme_host(&[0xaa; 16])
+        TransportId::nvme_host(&HOST)
     }
 }
 
@@ -153,7 +173,7 @@ fn change(device: &mut dyn Transport) {
 #[test]
 fn a_watched_device_is_the_device() {
     let mut device = open(&Watched::new(Devices::default(), false));
-    assert_eq!(device.host(TIMEOUT), TransportId::nvme_host(&[0xaa; 16]));
+    assert_eq!(device.host(TIMEOUT), TransportId::nvme_host(&HOST));
     assert_eq!(device.sent(), ["Reservation Report"]);
     assert_eq!(device.sg_driver_version(), Some([3, 5, 36]));
 }
@@ -161,6 +181,50 @@ fn a_watched_device_is_the_device() {
 /// The threads of this process.
 fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// Has this process make do with so much of `resource`; more can be had back.
+fn limit(resource: libc::__rlimit_resource_t, most: libc::rlim_t) {
+    let limit = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: hard_limit(resource),
+    };
+    // SAFETY: it reads the two numbers.
+    assert_eq!(unsafe { libc::setrlimit(resource, &limit) }, 0);
+}
+
+fn hard_limit(resource: libc::__rlimit_resource_t) -> libc::rlim_t {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: it writes the two numbers.
+    assert_eq!(unsafe { libc::getrlimit(resource, &mut limit) }, 0);
+    limit.rlim_max
+}
+
+/// Writes to standard error, which is a pipe, until it takes no more.
+fn fill_stderr() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    let stderr = io::stderr();
+    fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while nix::unistd::write(&stderr, &[b'.'; 4096]).is_ok() {}
+    fcntl(&stderr, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+}
+
+/// Writes to a pipe that nobody reads.
+fn write_to_nobody() -> nix::Result<usize> {
+    let (reader, writer) = nix::unistd::pipe().unwrap();
+    drop(reader);
+    nix::unistd::write(writer, b"answer")
+}
+
+/// Has `signal` do what it does in a program that says nothing about it.
+fn default_action(signal: Signal) {
+    // SAFETY: no handler of anybody's goes or comes by it.
+    let before = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+    before.unwrap();
 }
 
 /// The child's part; in any other process it does nothing.
@@ -229,6 +293,18 @@ fn play() {
             slow();
             change(&mut *device);
         }
+        "change, and nobody reads what is said" => {
+            fill_stderr();
+            let mut device = open(&Watched::new(devices.clone(), false));
+            slow();
+            change(&mut *device);
+        }
+        "reading on a terminal that takes nothing" => {
+            fill_stderr();
+            let mut device = open(&Watched::new(devices.clone(), true));
+            devices.time.set(Duration::from_millis(2500));
+            read(&mut *device);
+        }
         "two changes" => {
             let mut device = open(&Watched::new(devices.clone(), false));
             change(&mut *device);
@@ -237,18 +313,38 @@ fn play() {
         }
         "change without a descriptor to spare" => {
             let mut device = open(&Watched::new(devices.clone(), false));
-            let few = libc::rlimit {
-                rlim_cur: 32,
-                rlim_max: 32,
-            };
-            // SAFETY: it reads the two numbers.
-            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &few) }, 0);
+            limit(libc::RLIMIT_NOFILE, 32);
             let files: Vec<_> = (0..)
                 .map_while(|_| fs::File::open("/dev/null").ok())
                 .collect();
             slow();
             change(&mut *device);
             drop(files);
+        }
+        "change and output that is lost" | "refused change and output that is lost" => {
+            if scene.starts_with("refused") {
+                devices.status.set(ScsiStatus::RESERVATION_CONFLICT);
+            }
+            // The standard library has had it ignored.
+            default_action(Signal::SIGPIPE);
+            let mut device = open(&Watched::new(devices.clone(), false));
+            change(&mut *device);
+            assert_eq!(write_to_nobody(), Err(nix::errno::Errno::EPIPE));
+            let name = format!("sg_persist-watch-{}", std::process::id());
+            let path = env::temp_dir().join(name);
+            let mut file = fs::File::create(&path).unwrap();
+            fs::remove_file(path).unwrap();
+            limit(libc::RLIMIT_FSIZE, 0);
+            let error = file.write(b"answer").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
+            limit(libc::RLIMIT_FSIZE, libc::RLIM_INFINITY);
+        }
+        "reading and output that is lost" | "reading on a terminal and output that is lost" => {
+            default_action(Signal::SIGPIPE);
+            let terminal = scene.contains("terminal");
+            let mut device = open(&Watched::new(devices.clone(), terminal));
+            read(&mut *device);
+            let _ = write_to_nobody();
         }
         "many devices" => {
             let before = threads();
@@ -266,13 +362,8 @@ fn play() {
             // Those that were blocked before are blocked, and no others than those that are watched.
             let mask = SigSet::thread_get_mask().unwrap();
             for signal in ALL {
-                let waits = [
-                    Signal::SIGHUP,
-                    Signal::SIGINT,
-                    Signal::SIGQUIT,
-                    Signal::SIGTERM,
-                ]
-                .contains(&signal);
+                let waits = ENDING.contains(&signal)
+                    || [Signal::SIGPIPE, Signal::SIGXFSZ].contains(&signal);
                 assert_eq!(mask.contains(signal), waits, "{signal}");
             }
         }
@@ -350,6 +441,19 @@ impl Child {
         waitpid(self.pid, Some(WaitPidFlag::WUNTRACED)).unwrap()
     }
 
+    /// How it ends within so much time; it is killed where it does not.
+    fn wait_for(&self, most: Duration) -> WaitStatus {
+        let began = std::time::Instant::now();
+        while began.elapsed() < most {
+            let status = waitpid(self.pid, Some(WaitPidFlag::WNOHANG)).unwrap();
+            if status != WaitStatus::StillAlive {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.send(Signal::SIGKILL).wait()
+    }
+
     fn stderr(mut self) -> String {
         let mut text = String::new();
         self.stderr.read_to_string(&mut text).unwrap();
@@ -377,24 +481,24 @@ impl Child {
 
 #[test]
 fn a_change_that_comes_after_inquiry_has_an_unknown_outcome() {
-    for scene in [
-        "inquiry and change",
+    let all = ENDING.map(|signal| ("inquiry and change", signal));
+    let others = [
         "inquiry and change on a terminal",
         "reading on a terminal and change",
         "two changes",
         "change without a descriptor to spare",
-    ] {
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            let child = Child::at_device(scene);
-            child.send(signal);
-            child.ends_by(
-                signal,
-                &format!(
-                    "sg_persist: {signal} while a command (Persistent reservation out) was at /dev/sda; its outcome is \
-                     unknown: read the keys and the reservation to see\n"
-                ),
-            );
-        }
+    ];
+    let others = others.map(|scene| [(scene, Signal::SIGINT), (scene, Signal::SIGTERM)]);
+    for (scene, signal) in all.into_iter().chain(others.into_iter().flatten()) {
+        let child = Child::at_device(scene);
+        child.send(signal);
+        child.ends_by(
+            signal,
+            &format!(
+                "sg_persist: {signal} while a command (Persistent reservation out) was at /dev/sda; its outcome is \
+                 unknown: read the keys and the reservation to see\n"
+            ),
+        );
     }
 }
 
@@ -524,4 +628,62 @@ fn what_is_not_used_any_more_is_closed_before_another_is_opened() {
     }
     // The last one is left to the end of the process.
     assert_eq!((devices.open.get(), devices.most.get()), (1, 1));
+}
+
+#[test]
+fn what_is_watched_tells_all_that_the_device_tells() {
+    let devices = Devices::default();
+    devices.kind.set(NodeKind::NvmeBlock { namespace: 3 });
+    let mut device = open(&Watched::new(devices, false));
+    assert_eq!(device.node().kind, NodeKind::NvmeBlock { namespace: 3 });
+    assert_eq!(device.sent(), ["Reservation Report"]);
+    assert_eq!(device.sg_driver_version(), Some([3, 5, 36]));
+    assert_eq!(device.host(TIMEOUT), TransportId::nvme_host(&HOST));
+    assert!(device.host(TIMEOUT).is_some());
+}
+
+#[test]
+fn a_change_keeps_its_status_where_its_output_is_lost() {
+    for scene in [
+        "change and output that is lost",
+        "refused change and output that is lost",
+    ] {
+        Child::start(scene).comes_to_its_end();
+    }
+}
+
+#[test]
+fn reading_ends_where_nobody_reads_on() {
+    for scene in [
+        "reading and output that is lost",
+        "reading on a terminal and output that is lost",
+    ] {
+        Child::start(scene).ends_by(Signal::SIGPIPE, "");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_change_that_nobody_hears_of() {
+    let child = Child::at_device("change, and nobody reads what is said");
+    child.send(Signal::SIGTERM);
+    assert_eq!(
+        child.wait_for(Duration::from_secs(5)),
+        WaitStatus::Signaled(child.pid, Signal::SIGTERM, false)
+    );
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_nothing_up() {
+    let ended = |signal: Option<Signal>| {
+        let child = Child::at_device("reading on a terminal that takes nothing");
+        std::thread::sleep(Duration::from_millis(1500));
+        if let Some(signal) = signal {
+            child.send(signal);
+        }
+        (child.pid, child.wait_for(Duration::from_secs(5)))
+    };
+    let (pid, status) = ended(Some(Signal::SIGTERM));
+    assert_eq!(status, WaitStatus::Signaled(pid, Signal::SIGTERM, false));
+    let (pid, status) = ended(None);
+    assert_eq!(status, WaitStatus::Exited(pid, 0));
 }

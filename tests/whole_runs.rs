@@ -2192,6 +2192,20 @@ bad argument to '--transport-id'
     }
 
     #[test]
+    fn standard_streams_that_cannot_be_looked_at_are_told() {
+        let mut command = std::process::Command::new("/bin/sh");
+        let program = env!("CARGO_BIN_EXE_sg_persist");
+        // Fewer descriptors than there are streams.
+        command.args(["-c", "ulimit -n 2 && exec \"$0\" -V", program]);
+        is(
+            &command.output().unwrap(),
+            72,
+            "",
+            "sg_persist: cannot make sure of the standard streams: Invalid argument\n",
+        );
+    }
+
+    #[test]
     fn a_full_device_is_told() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = program().arg("-V").stdout(full).output().unwrap();

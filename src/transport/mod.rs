@@ -409,7 +409,7 @@ pub trait Transport {
     fn node(&self) -> Node;
 
     /// What was sent for a command that [`Transport::execute`] ended with an error, as in
-    /// [`Translation::sent`]; empty where a command is sent as it is.
+    /// [`Translation::sent`], or for [`Transport::host`]; empty where a command is sent as it is.
     fn sent(&mut self) -> Vec<String> {
         Vec::new()
     }

@@ -151,6 +151,7 @@ impl<P: Passthrough> Transport for Translator<P> {
 
     fn host(&mut self, timeout: Duration) -> Option<TransportId> {
         self.timeout = timeout;
+        self.sent.clear();
         let identifier = self.own_identifier().ok()?;
         // A host without an identifier is another one on each controller.
         let is_named = identifier.iter().any(|&byte| byte != 0);

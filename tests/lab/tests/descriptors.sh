@@ -105,3 +105,41 @@ test_nobody_reads_the_output() {
         done
     done
 }
+
+# A change that was sent has its own status, whoever reads on.
+test_nobody_reads_on_after_a_change() {
+    {
+        sleep 0.2
+        sg_persist -o -G -S 1 "$node1" 2>/run/err && echo 0 >/run/status || echo $? >/run/status
+    } | true || true
+    same status 0 /run/status || exit 1
+    same 'standard error' '' /run/err || exit 1
+    holds "$node1" 1 1
+    rm -f /run/document
+    # The messages go through a pipe, for which there is no limit.
+    (ulimit -f 0 && sg_persist -n -o -I -S 2 -J /run/document "$node1" 2>&1 && echo status 0) |
+        cat >/run/err
+    same 'standard error' 'sg_persist: cannot write /run/document: File too large
+The change itself was made
+status 0' /run/err || exit 1
+    holds "$node1" 2 2
+}
+
+# The document does not go where somebody else's link in a directory for all leads, as no output of a shell does.
+test_a_link_laid_as_a_trap() {
+    local target
+    echo 1 >/proc/sys/fs/protected_symlinks
+    for target in kept absent; do
+        rm -rf /run/for-all /run/absent
+        mkdir -m 1777 /run/for-all
+        echo kept >/run/kept
+        ln -s "/run/$target" /run/for-all/document
+        chown -h 65534:65534 /run/for-all/document
+        sg_persist -n -o -G -S 1 -J /run/for-all/document "$node1" >/run/out 2>/run/err && status=0 || status=$?
+        ((status == 63)) || fail "$target: status $status"
+        same 'standard error' 'sg_persist: cannot write /run/for-all/document: Permission denied' /run/err || exit 1
+        same 'the file' kept /run/kept || exit 1
+        [[ ! -e /run/absent ]] || fail 'a file was made'
+        holds "$node1" 0
+    done
+}

@@ -68,7 +68,6 @@ keys() {
     prin -k "${nodes[0]}" >/run/out || fail "status $?"
     (($(grep -c '^    0xabc' /run/out) == registrations)) || fail "$(head -1 /run/out)"
     for ((room = 1; room < 8192; room += 97)); do
-        echo "room $room" >/dev/console
         if prin -k -m "$room" "${nodes[0]}" >/run/out 2>/run/err; then
             (($(grep -c '^    0xabc' /run/out) == registrations)) || fail "-m $room: $(head -1 /run/out)"
         else
@@ -85,7 +84,7 @@ keys() {
 # Programs that change it read it, too.
 verified() {
     succeeds prout --register-ignore --param-sark=def --verify "${nodes[100]}"
-    succeeds prout --preempt-abort --param-rk=abc000 --param-sark=def --prout-type=5 --verify "${nodes[0]}"
+    succeeds prout --preempt --param-rk=abc000 --param-sark=def --prout-type=5 --verify "${nodes[0]}"
     prin -s "${nodes[0]}" >/run/out || fail "status $?"
     (($(grep -c '^    Key=' /run/out) == registrations - 1)) || fail "$(grep -c '^    Key=' /run/out)"
     alive

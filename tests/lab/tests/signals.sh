@@ -59,7 +59,7 @@ test_signals_at_the_device() {
     local node signal number
     answer_by '5e wait 2500 keys 2' '5f wait 2500'
     for node in "$disk" "$generic"; do
-        for signal in INT:130 TERM:143 HUP:129 QUIT:131; do
+        for signal in INT:130 TERM:143 HUP:129 QUIT:131 ALRM:142; do
             number=${signal#*:} signal=${signal%:*}
             [[ $node = "$disk" || $signal = INT ]] || continue
             interrupted "$signal" sg_persist -n -o -C -K 1 "$node"
@@ -197,6 +197,17 @@ test_blocked_signals() {
     sleep 1
     kill -TERM "$pid"
     wait "$pid" && status=0 || status=$?
+    ((status == 0)) || fail "status $status"
+    same 'standard output' '' /run/out || exit 1
+    same 'standard error' '' /run/err || exit 1
+}
+
+# Nor does one that comes to the first process of a container, which the kernel lets no such signal end.
+test_signals_for_the_first_process() {
+    answer_by '5f wait 2000'
+    # shellcheck disable=SC2016
+    unshare --pid --fork bash -c '(sleep 1 && kill -TERM 1 && kill -INT 1) & exec sg_persist -n -o -C -K 1 "$1"' - "$disk" \
+        >/run/out 2>/run/err && status=0 || status=$?
     ((status == 0)) || fail "status $status"
     same 'standard output' '' /run/out || exit 1
     same 'standard error' '' /run/err || exit 1
