@@ -636,12 +636,13 @@ enum Unwritten {
 }
 
 /// Whether a command may have been refused since it asked for too much: by the device server, or by
-/// a driver that moves no more at once.
+/// a driver that moves no more at once. A host that is short of memory (ENOMEM) is not a reason to
+/// ask for less: that would send READ FULL STATUS with room that may be too small.
 fn refuses_room(error: &CommandError) -> bool {
     match error {
         CommandError::Os(error) => matches!(
             error.raw_os_error(),
-            Some(libc::EINVAL | libc::EIO | libc::ENOMEM | libc::E2BIG)
+            Some(libc::EINVAL | libc::EIO | libc::E2BIG)
         ),
         CommandError::Sense(Some(sense)) => sense.is_invalid_field_in_cdb(),
         _ => false,

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Family};
 use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
 use crate::pr::effect::Registrants;
-use crate::pr::prin::{self, DEFAULT_ALLOCATION_LENGTH, Malformed, ParameterData};
+use crate::pr::prin::{self, Malformed, ParameterData};
 use crate::pr::prout;
 use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
@@ -383,11 +383,7 @@ pub(super) fn malformed(
 ) -> Error {
     Error::Malformed {
         command: format!("PR in ({})", action.name()),
-        advice: super::report::advice(
-            &source,
-            given.is_some(),
-            given.unwrap_or(DEFAULT_ALLOCATION_LENGTH),
-        ),
+        advice: super::report::advice(action, &source, given),
         source,
     }
 }

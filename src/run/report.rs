@@ -4,8 +4,9 @@ use super::console::Console;
 use crate::cli::usage;
 use crate::error::{Error, Family};
 use crate::exit::ExitStatus;
-use crate::pr::prin::DEFAULT_ALLOCATION_LENGTH;
-use crate::pr::prin::Malformed;
+use crate::pr::prin::{
+    AMPLE_ALLOCATION_LENGTH, DEFAULT_ALLOCATION_LENGTH, Malformed, ServiceAction,
+};
 use crate::render::visible;
 
 /// Where it is said that INQUIRY failed.
@@ -101,16 +102,31 @@ fn failure_text(status: ExitStatus, family: Family, verbosity: u8) -> String {
     }
 }
 
-/// What to do about an answer that is cut, if anything can be done.
-pub(super) fn advice(source: &Malformed, given: bool, room: u16) -> Option<String> {
+/// What to do about an answer to `action` that is cut, if anything can be done. `given` is the room
+/// that a user asked for.
+pub(super) fn advice(
+    action: ServiceAction,
+    source: &Malformed,
+    given: Option<u16>,
+) -> Option<String> {
     let needed = source.needed()?;
-    if needed > u64::from(u16::MAX) {
+    let room = given.unwrap_or(DEFAULT_ALLOCATION_LENGTH);
+    let given = given.is_some();
+    let most = match action {
+        ServiceAction::ReadFullStatus => AMPLE_ALLOCATION_LENGTH,
+        _ => u16::MAX,
+    };
+    if needed > u64::from(most) {
         return Some(match given {
             true => {
                 "Leave out --alloc-length and --maxlen; a list as long as that can be read from an \
                      NVMe namespace alone"
                     .to_owned()
             }
+            false if needed <= u64::from(u16::MAX) => format!(
+                "READ FULL STATUS is sent with room for {most} bytes at most, so the whole list cannot \
+                 be read"
+            ),
             false => format!(
                 "No command can ask for more than {} bytes, so the whole list cannot be read",
                 u16::MAX

@@ -107,8 +107,8 @@ impl Sense {
     #[must_use]
     pub const fn is_invalid_field_in_cdb(&self) -> bool {
         matches!(
-            (self.key, self.asc, self.ascq),
-            (SenseKey::ILLEGAL_REQUEST, 0x24, 0x00)
+            (self.deferred, self.key, self.asc, self.ascq),
+            (false, SenseKey::ILLEGAL_REQUEST, 0x24, 0x00)
         )
     }
 

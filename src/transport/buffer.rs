@@ -62,8 +62,15 @@ impl Buffer {
             _ => 0,
         };
         let mut words = bytes[start..start + room].chunks_exact_mut(8);
-        for (index, word) in words.by_ref().enumerate() {
-            word.copy_from_slice(&filling.word(index));
+        // As filling.word() has them, but one made of the other.
+        let mut number = SEED;
+        let bits = match filling {
+            Filling::First => 0,
+            Filling::Second => u64::MAX,
+        };
+        for word in words.by_ref() {
+            word.copy_from_slice(&(number ^ bits).to_le_bytes());
+            number = number.wrapping_add(STEP);
         }
         let last = words.into_remainder();
         let word = filling.word(room / 8);

@@ -44,7 +44,6 @@ const UNIT_ATTENTION: u8 = 6;
 const EPERM: i32 = 1;
 const EIO: i32 = 5;
 const E2BIG: i32 = 7;
-const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
 const EINVAL: i32 = 22;
 
@@ -223,7 +222,7 @@ impl Sent {
     /// It may have been refused since it asks for more than can be had.
     fn asks_too_much(&self) -> bool {
         match &self.result {
-            Err(error) => [EINVAL, EIO, ENOMEM, E2BIG].contains(error),
+            Err(error) => [EINVAL, EIO, E2BIG].contains(error),
             Ok(_) => self.failed_with(ILLEGAL_REQUEST),
         }
     }

@@ -167,8 +167,8 @@ fn claimed(action: u8, data: &[u8]) -> Option<usize> {
 pub(crate) fn refuses_room(answer: &Answer) -> bool {
     match answer.errno {
         0 => {}
-        // EIO, E2BIG, ENOMEM, EINVAL.
-        errno => return matches!(errno, 5 | 7 | 12 | 22),
+        // EIO, E2BIG, EINVAL.
+        errno => return matches!(errno, 5 | 7 | 22),
     }
     if answer.host != 0 || !matches!(answer.driver, 0 | 8) && answer.driver & 0xf != 8 {
         return false;
@@ -197,7 +197,7 @@ pub(crate) fn refuses_room(answer: &Answer) -> bool {
             let ascq = answer.sense.get(13).filter(|_| length >= 6);
             key & 0xf == 5 && length >= 5 && ascq.is_none_or(|&ascq| ascq == 0)
         }
-        [0x72 | 0xf2 | 0x73 | 0xf3, key, 0x24, ..] => {
+        [0x72 | 0xf2, key, 0x24, ..] => {
             key & 0xf == 5 && answer.sense.get(3).is_none_or(|&ascq| ascq == 0)
         }
         _ => false,
