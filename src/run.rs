@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::cli::arguments::{self, Arguments};
+use crate::cli::arguments::Arguments;
+use crate::cli::completion;
 use crate::cli::request::{self, Environment, Judgement, Opening, Operation, Request, Task};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
@@ -166,7 +167,7 @@ fn information(request: &Request) -> String {
         Request::Help { more: true } => usage::MORE_USAGE.to_owned(),
         Request::Version => usage::version(),
         Request::JsonSchema => json::SCHEMA.to_owned(),
-        Request::Completion(shell) => arguments::completion(*shell),
+        Request::Completion(shell) => completion::script(*shell),
         Request::Task(_) => String::new(),
     }
 }

@@ -8,15 +8,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, Command, ValueHint};
-use clap_complete::{generate, shells};
+use clap::{Arg, ArgAction, Command};
 
+use super::getopt;
 use super::options::{self, KEPT_ABBREVIATIONS, Opt, Resolved, Value};
-use super::request::Shell;
-use super::{getopt, usage};
 
 /// clap's name for the words that are neither options nor values.
-const OPERANDS: &str = "operands";
+pub(super) const OPERANDS: &str = "operands";
 
 /// One option as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +108,7 @@ impl Arguments {
 }
 
 /// clap's name for an option: its first long name.
-fn id(option: Opt) -> &'static str {
+pub(super) fn id(option: Opt) -> &'static str {
     option.long_names().next().unwrap_or_default()
 }
 
@@ -148,7 +146,7 @@ fn possible(words: &[OsString]) -> impl Iterator<Item = Opt> {
 }
 
 /// Some options as clap knows them.
-fn command(options: impl Iterator<Item = Opt>, options_first: bool) -> Command {
+pub(super) fn command(options: impl Iterator<Item = Opt>, options_first: bool) -> Command {
     Command::new("sg_persist")
         .no_binary_name(true)
         .disable_help_flag(true)
@@ -187,35 +185,6 @@ fn arg(option: Opt) -> Arg {
             .default_missing_value(""),
         Value::None => arg.num_args(0).default_missing_value(""),
     }
-}
-
-/// The script with which `shell` completes command lines of this program.
-#[must_use]
-pub fn completion(shell: Shell) -> String {
-    let mut command = described();
-    let mut script = Vec::new();
-    let name = "sg_persist";
-    match shell {
-        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
-        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
-        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
-    }
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-/// The options with what help says of them, and with what kind of value they take.
-fn described() -> Command {
-    let mut command = command(Opt::all(), false).no_binary_name(false);
-    for option in Opt::all() {
-        let hint = match option {
-            Opt::Device => ValueHint::FilePath,
-            Opt::JsFile => ValueHint::FilePath,
-            _ => ValueHint::Unknown,
-        };
-        let help = usage::summary(option);
-        command = command.mut_arg(id(option), |arg| arg.help(help).value_hint(hint));
-    }
-    command.mut_arg(OPERANDS, |arg| arg.value_hint(ValueHint::FilePath))
 }
 
 /// Puts a NUL, which no argument can hold, before the equals signs of a cluster of short options:

@@ -1,6 +1,7 @@
 //! The command line: what was typed ([`arguments`]), and what is asked for ([`request`]).
 
 pub mod arguments;
+pub mod completion;
 pub mod getopt;
 pub mod number;
 pub mod options;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::arguments::{Arguments, Occurrence};
+use super::completion::Shell;
 use super::number::{self, NotANumber};
 use super::options::Opt;
 use super::transport_ids::{self, Input};
@@ -100,17 +101,6 @@ pub enum Request {
     Completion(Shell),
     /// To send commands.
     Task(Box<Task>),
-}
-
-/// The shells that command lines can be completed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shell {
-    /// GNU bash.
-    Bash,
-    /// Z shell.
-    Zsh,
-    /// fish.
-    Fish,
 }
 
 /// A command for a device.
@@ -602,15 +592,11 @@ fn ua_retries(value: &OsStr) -> Result<u32, UsageError> {
 }
 
 fn shell(value: &OsStr) -> Result<Shell, UsageError> {
-    match value.to_str() {
-        Some("bash") => Ok(Shell::Bash),
-        Some("zsh") => Ok(Shell::Zsh),
-        Some("fish") => Ok(Shell::Fish),
-        _ => Err(UsageError::syntax(format!(
-            "{} (bash, zsh or fish)",
-            bad_argument("completion")
-        ))),
-    }
+    let shell = value.to_str().and_then(Shell::from_name);
+    shell.ok_or_else(|| {
+        let bad = bad_argument("completion");
+        UsageError::syntax(format!("{bad} (bash, zsh or fish)"))
+    })
 }
 
 impl JsonOptions {
