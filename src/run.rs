@@ -8,9 +8,11 @@ use std::path::Path;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::completion;
-use crate::cli::request::{self, Environment, Judgement, Opening, Operation, Request, Task};
+use crate::cli::judge::judge;
+use crate::cli::request::{AccessPolicy, Environment, Operation, Request, Task};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
+use crate::cli::usage_error::UsageError;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -90,7 +92,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
         console.err(invocation(world.argv).as_bytes());
     }
     let arguments = Arguments::parse(words, world.environment.posixly_correct);
-    let Judgement { notes, request } = request::judge(&arguments, &world.environment, world.input);
+    let (notes, request) = judge(&arguments, &world.environment, world.input);
     for note in notes {
         console.err(format!("{note}\n").as_bytes());
     }
@@ -116,7 +118,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
             (ExitStatus::SUCCESS, Ok(()))
         }
         Err(error) => {
-            if arguments.complaint.as_ref() == Some(&error.message) {
+            if let UsageError::Word(_) = error {
                 let program = world
                     .argv
                     .first()
@@ -241,8 +243,8 @@ fn invocation(argv: &[OsString]) -> String {
 /// Does what the task asks for.
 fn carry_out(session: &Session<'_, '_>) -> Result<Done, Error> {
     announce(session);
-    let access = match session.task.opening {
-        Opening::ReadWrite => Access::ReadWrite,
+    let access = match session.task.access {
+        AccessPolicy::ReadWrite => Access::ReadWrite,
         _ => Access::ReadOnly,
     };
     match &session.task.operation {

@@ -356,11 +356,7 @@ sg_persist failed: Unit attention
             .run();
         assert_eq!(ran.status, 6);
         let ran = environment(sg_persist("-n -k /dev/sda"), "many").run();
-        ran.is(
-            1,
-            "",
-            "SG_PERSIST_UA_RETRIES is set to something that is no number\n",
-        );
+        ran.is(1, "", "SG_PERSIST_UA_RETRIES is not a decimal number\n");
         ran.touched_nothing();
     }
 

@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::getopt;
+use super::getopt::Complaint;
 use super::options::{self, KEPT_ABBREVIATIONS, Opt, Resolved, Value};
 
 /// clap's name for the words that are neither options nor values.
@@ -18,7 +18,7 @@ pub(super) const OPERANDS: &str = "operands";
 
 /// One option as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Occurrence {
+pub struct GivenOption {
     /// The option, however it was spelled.
     pub option: Opt,
     /// Its value; empty for an option that takes none.
@@ -29,11 +29,11 @@ pub struct Occurrence {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     /// The options in their order, up to the first word that is wrong.
-    pub options: Vec<Occurrence>,
+    pub options: Vec<GivenOption>,
     /// The other words in their order.
     pub operands: Vec<OsString>,
-    /// What is wrong with the first word that is, as getopt_long(3) words it.
-    pub complaint: Option<String>,
+    /// What is wrong with the first word that is.
+    pub complaint: Option<Complaint>,
 }
 
 impl Arguments {
@@ -62,7 +62,7 @@ impl Arguments {
         let mut arguments = Self::try_parse(&words[..wrong], options_first).unwrap_or_default();
         arguments.complaint = words
             .get(wrong)
-            .map(|word| getopt::complaint(word.as_bytes()));
+            .map(|word| Complaint::about(word.as_bytes()));
         arguments
     }
 
@@ -79,7 +79,7 @@ impl Arguments {
         let matches = command(options, options_first)
             .try_get_matches_from(words.iter().map(|word| guard_equals_signs(word)))
             .ok()?;
-        let mut found: Vec<(usize, Occurrence)> = Vec::new();
+        let mut found: Vec<(usize, GivenOption)> = Vec::new();
         for id in matches.ids() {
             let (Some(indices), Resolved::Option(_, option)) = (
                 matches.indices_of(id.as_str()),
@@ -88,28 +88,20 @@ impl Arguments {
                 continue;
             };
             let values = matches.get_raw(id.as_str()).into_iter().flatten();
-            let occurrences = values.map(|value| Occurrence {
+            let given = values.map(|value| GivenOption {
                 option,
                 value: unguard(value),
             });
-            found.extend(indices.zip(occurrences));
+            found.extend(indices.zip(given));
         }
         found.sort_unstable_by_key(|&(index, _)| index);
         let operands = matches.get_raw(OPERANDS).into_iter().flatten();
         Some(Self {
-            options: found
-                .into_iter()
-                .map(|(_, occurrence)| occurrence)
-                .collect(),
+            options: found.into_iter().map(|(_, given)| given).collect(),
             operands: operands.map(unguard).collect(),
             complaint: None,
         })
     }
-}
-
-/// clap's name for an option: its first long name.
-pub(super) fn id(option: Opt) -> &'static str {
-    option.long_names().next().unwrap_or_default()
 }
 
 /// The options that `words` may mean: those of which one holds the letter, or a name or the
@@ -222,7 +214,7 @@ mod tests {
     }
 
     /// The options as `K123 n`, the operands, the complaint.
-    fn shown(arguments: &Arguments) -> (String, String, Option<&str>) {
+    fn shown(arguments: &Arguments) -> (String, String, Option<String>) {
         let options: Vec<String> = arguments
             .options
             .iter()
@@ -239,7 +231,7 @@ mod tests {
         (
             options.join(" "),
             operands.join(" "),
-            arguments.complaint.as_deref(),
+            arguments.complaint.as_ref().map(ToString::to_string),
         )
     }
 
@@ -248,7 +240,11 @@ mod tests {
         let arguments = parse(line);
         assert_eq!(
             shown(&arguments),
-            (options.to_owned(), operands.to_owned(), complaint),
+            (
+                options.to_owned(),
+                operands.to_owned(),
+                complaint.map(str::to_owned)
+            ),
             "{line}"
         );
     }

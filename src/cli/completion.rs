@@ -54,7 +54,7 @@ fn described() -> Command {
             _ => ValueHint::Unknown,
         };
         let help = usage::summary(option);
-        command = command.mut_arg(arguments::id(option), |arg| arg.help(help).value_hint(hint));
+        command = command.mut_arg(option.name(), |arg| arg.help(help).value_hint(hint));
     }
     command.mut_arg(OPERANDS, |arg| arg.value_hint(ValueHint::FilePath))
 }

@@ -290,6 +290,12 @@ impl Opt {
         }
     }
 
+    /// The long name that the option goes by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.long_names().next().unwrap_or_default()
+    }
+
     /// The option's long names, the one it goes by first.
     pub fn long_names(self) -> impl Iterator<Item = &'static str> {
         let names = LONG_NAMES.iter().chain(&NEW_LONG_NAMES);
