@@ -165,8 +165,8 @@ fn lost(error: &Error, status: ExitStatus, is_change: bool, console: &Console<'_
 /// What the program tells about itself.
 fn information(request: &Request) -> String {
     match request {
-        Request::Help { more: false } => usage::USAGE.to_owned(),
-        Request::Help { more: true } => usage::MORE_USAGE.to_owned(),
+        Request::Help { more: false } => usage::usage(),
+        Request::Help { more: true } => usage::more_usage(),
         Request::Version => usage::version(),
         Request::JsonSchema => json::SCHEMA.to_owned(),
         Request::Completion(shell) => completion::script(*shell),

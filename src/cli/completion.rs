@@ -4,8 +4,7 @@ use clap::{Command, ValueHint};
 use clap_complete::{generate, shells};
 
 use super::arguments::{self, OPERANDS};
-use super::options::Opt;
-use super::usage;
+use super::options::{Opt, Value};
 
 /// The shells for which there is a completion script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +44,43 @@ pub fn script(shell: Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// All options, each with its help line and the kind of value that it takes.
+/// All options, each with its help and the kind of value that it takes.
 fn described() -> Command {
-    let mut command = arguments::command(Opt::all(), false).no_binary_name(false);
-    for option in Opt::all() {
+    let options = Opt::all().map(|option| {
         let hint = match option {
             Opt::Device | Opt::JsFile => ValueHint::FilePath,
             _ => ValueHint::Unknown,
         };
-        let help = usage::summary(option);
-        command = command.mut_arg(option.name(), |arg| arg.help(help).value_hint(hint));
-    }
+        let arg = arguments::arg(option, std::iter::once(option.name()));
+        let arg = match option.value() {
+            Value::Required(name) | Value::Optional(name) => arg.value_name(name),
+            Value::None => arg,
+        };
+        arg.help(summary(option)).value_hint(hint)
+    });
+    let command = arguments::command(options, false).no_binary_name(false);
     command.mut_arg(OPERANDS, |arg| arg.value_hint(ValueHint::FilePath))
+}
+
+/// The first line of an option's help.
+fn summary(option: Opt) -> &'static str {
+    let first = option.help().lines().next().unwrap_or_default();
+    first.trim_end_matches([':', ';'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_stand_alone() {
+        for option in Opt::all() {
+            assert!(!summary(option).is_empty(), "{option:?}");
+        }
+        assert_eq!(
+            summary(Opt::TransportId),
+            "TransportIDs of other initiator ports"
+        );
+        assert_eq!(summary(Opt::JsFile), "write the JSON to FILE");
+    }
 }

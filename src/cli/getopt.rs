@@ -48,10 +48,10 @@ impl Complaint {
                 typed: long.to_vec(),
                 possibilities,
             },
-            Resolved::Option(name, option) if option.value() == Value::Required => {
-                Self::NameWithoutValue(name)
-            }
-            Resolved::Option(name, _) => Self::NameWithValue(name),
+            Resolved::Option(name, option) => match option.value() {
+                Value::Required(_) => Self::NameWithoutValue(name),
+                Value::None | Value::Optional(_) => Self::NameWithValue(name),
+            },
         }
     }
 

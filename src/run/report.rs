@@ -30,7 +30,7 @@ pub(super) fn report(
         Error::Usage(usage) => {
             say(&usage.to_string());
             if usage.shows_usage() {
-                console.err(usage::USAGE.as_bytes());
+                console.err(usage::usage().as_bytes());
             }
             return;
         }

@@ -609,7 +609,7 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
     assert!(scene.stdout_error.is_none() || stdout.is_empty());
     let Some(last) = sent.last() else {
         let version = usage::version();
-        let texts = [usage::USAGE, usage::MORE_USAGE, &version];
+        let texts = [usage::usage(), usage::more_usage(), version];
         // `-?` is answered on standard error.
         let question = scene
             .words
