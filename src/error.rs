@@ -6,7 +6,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::cli::request::UsageError;
+use crate::cli::usage_error::UsageError;
 use crate::pr::prin::Malformed;
 use crate::scsi::bytes::Truncated;
 use crate::scsi::sense::Sense;

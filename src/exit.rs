@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use crate::cli::request::UsageErrorKind;
+use crate::cli::usage_error::UsageErrorKind;
 use crate::error::Error;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
@@ -261,7 +261,7 @@ impl From<&CommandError> for ExitStatus {
 impl From<&Error> for ExitStatus {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Usage(error) => match error.kind {
+            Error::Usage(error) => match error.kind() {
                 UsageErrorKind::Syntax => Self::SYNTAX_ERROR,
                 UsageErrorKind::Contradiction => Self::CONTRADICTION,
                 UsageErrorKind::Question => Self::SUCCESS,

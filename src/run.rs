@@ -6,10 +6,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::cli::arguments::{self, Arguments};
-use crate::cli::request::{self, Environment, Judgement, Opening, Operation, Request, Task};
+use crate::cli::arguments::Arguments;
+use crate::cli::completion;
+use crate::cli::judge::judge;
+use crate::cli::request::{AccessPolicy, Environment, Operation, Request, Task};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
+use crate::cli::usage_error::UsageError;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -89,7 +92,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
         console.err(invocation(world.argv).as_bytes());
     }
     let arguments = Arguments::parse(words, world.environment.posixly_correct);
-    let Judgement { notes, request } = request::judge(&arguments, &world.environment, world.input);
+    let (notes, request) = judge(&arguments, &world.environment, world.input);
     for note in notes {
         console.err(format!("{note}\n").as_bytes());
     }
@@ -115,7 +118,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
             (ExitStatus::SUCCESS, Ok(()))
         }
         Err(error) => {
-            if arguments.complaint.as_ref() == Some(&error.message) {
+            if let UsageError::Word(_) = error {
                 let program = world
                     .argv
                     .first()
@@ -162,11 +165,11 @@ fn lost(error: &Error, status: ExitStatus, is_change: bool, console: &Console<'_
 /// What the program tells about itself.
 fn information(request: &Request) -> String {
     match request {
-        Request::Help { more: false } => usage::USAGE.to_owned(),
-        Request::Help { more: true } => usage::MORE_USAGE.to_owned(),
+        Request::Help { more: false } => usage::usage(),
+        Request::Help { more: true } => usage::more_usage(),
         Request::Version => usage::version(),
         Request::JsonSchema => json::SCHEMA.to_owned(),
-        Request::Completion(shell) => arguments::completion(*shell),
+        Request::Completion(shell) => completion::script(*shell),
         Request::Task(_) => String::new(),
     }
 }
@@ -240,8 +243,8 @@ fn invocation(argv: &[OsString]) -> String {
 /// Does what the task asks for.
 fn carry_out(session: &Session<'_, '_>) -> Result<Done, Error> {
     announce(session);
-    let access = match session.task.opening {
-        Opening::ReadWrite => Access::ReadWrite,
+    let access = match session.task.access {
+        AccessPolicy::ReadWrite => Access::ReadWrite,
         _ => Access::ReadOnly,
     };
     match &session.task.operation {

@@ -356,11 +356,7 @@ sg_persist failed: Unit attention
             .run();
         assert_eq!(ran.status, 6);
         let ran = environment(sg_persist("-n -k /dev/sda"), "many").run();
-        ran.is(
-            1,
-            "",
-            "SG_PERSIST_UA_RETRIES is set to something that is no number\n",
-        );
+        ran.is(1, "", "SG_PERSIST_UA_RETRIES is not a decimal number\n");
         ran.touched_nothing();
     }
 
@@ -1312,6 +1308,44 @@ mod about_itself {
         }
         let ran = sg_persist("--completion=csh").run();
         assert_eq!(ran.status, 1);
+    }
+
+    #[test]
+    fn hyphens_in_new_names_may_be_underscores() {
+        for (hyphens, underscores) in [
+            ("--dry-run -n -k /dev/sda", "--dry_run -n -k /dev/sda"),
+            ("--json-schema", "--json_schema"),
+        ] {
+            let expected = sg_persist(hyphens).run();
+            assert_eq!(expected.status, 0, "{}", expected.stderr);
+            let ran = sg_persist(underscores).run();
+            ran.is(0, &expected.stdout, &expected.stderr);
+        }
+        for word in ["--has_key=zz", "--holder_is=zz", "--ua_retries=zz"] {
+            let ran = sg_persist(&format!("{word} /dev/sda")).run();
+            let name = word.trim_end_matches("=zz").replace('_', "-");
+            let message = format!("bad argument to '{name}'");
+            assert!(ran.stderr.starts_with(&message), "{}", ran.stderr);
+        }
+        sg_persist("--dry_run=1 /dev/sda").run().is_with_usage(
+            1,
+            "sg_persist: option '--dry_run' doesn't allow an argument\n",
+        );
+    }
+
+    #[test]
+    fn completions_show_help_and_values() {
+        let fish = sg_persist("--completion=fish").run().stdout;
+        for line in [
+            "complete -c sg_persist -s C -l clear -d 'remove the reservation and all registrations'\n",
+            "complete -c sg_persist -s J -l js-file -d 'write the JSON to FILE' -r -F\n",
+            "complete -c sg_persist -s T -l prout-type -d 'reservation type (hex, default 0)' -r\n",
+        ] {
+            assert!(fish.contains(line), "{fish}");
+        }
+        let zsh = sg_persist("--completion=zsh").run().stdout;
+        let line = "'*--has-key=[exit status 0 if KEY is registered, 36 if not]:KEY:_default'";
+        assert!(zsh.contains(line), "{zsh}");
     }
 
     #[test]

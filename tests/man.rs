@@ -6,8 +6,8 @@ use std::io::Result;
 use std::time::Duration;
 
 use regex::Regex;
-use sg_persist::cli::options::{LONG_NAMES, NEW_LONG_NAMES, Opt, Value};
-use sg_persist::cli::usage::{MORE_USAGE, USAGE};
+use sg_persist::cli::options::{Opt, Value};
+use sg_persist::cli::usage::{more_usage, usage};
 use sg_persist::exit::ExitStatus;
 use sg_persist::logical_unit::LogicalUnit;
 use sg_persist::nvme::Command;
@@ -140,23 +140,18 @@ fn an_option_is_shown_with_its_value_if_it_takes_one() {
         let option = Opt::all()
             .find(|&option| long_names(option) == shown.names)
             .unwrap();
-        assert_eq!(
-            shown.value.is_some(),
-            option.value() != Value::None,
-            "--{name}"
-        );
-        let value = shown.value.unwrap_or_default();
-        assert!(
-            value.chars().all(|c| c.is_ascii_uppercase()),
-            "--{name}={value}"
-        );
+        let value = match option.value() {
+            Value::None => None,
+            Value::Optional(value) | Value::Required(value) => Some(value),
+        };
+        assert_eq!(shown.value.as_deref(), value, "--{name}");
     }
 }
 
 #[test]
 fn the_help_texts_and_the_manual_have_the_same_options() {
     let line = Regex::new(r"(?m)^  (?:-(.), |    )--([a-z-]+)(?:\[?=([A-Z]+)\]?)?(?: |$)").unwrap();
-    let help = [USAGE, MORE_USAGE].concat();
+    let help = [usage(), more_usage()].concat();
     let help: Vec<_> = line
         .captures_iter(&help)
         .map(|found| {
@@ -177,8 +172,7 @@ fn the_help_texts_and_the_manual_have_the_same_options() {
 #[test]
 fn every_long_name_is_written_with_hyphens_or_underscores() {
     let manual: Names = manual_options().into_iter().flat_map(|o| o.names).collect();
-    let names = LONG_NAMES.into_iter().chain(NEW_LONG_NAMES);
-    let known: Names = names.map(|(name, _)| name.replace('_', "-")).collect();
+    let known: Names = Opt::all().flat_map(long_names).collect();
     assert_eq!(manual, known);
 }
 
@@ -186,18 +180,10 @@ fn every_long_name_is_written_with_hyphens_or_underscores() {
 fn every_option_that_the_manual_mentions_exists() {
     let mentioned = Regex::new(r"--([a-z][a-z-]*)").unwrap();
     let page = PAGE.replace("\\-", "-");
-    let names: Vec<String> = NEW_LONG_NAMES
-        .into_iter()
-        .chain(LONG_NAMES)
-        .map(|(name, _)| name.to_owned())
-        .collect();
+    let names: Vec<&str> = Opt::all().flat_map(Opt::long_names).collect();
     let mut count = 0;
     for found in mentioned.captures_iter(&page) {
-        assert!(
-            names.iter().any(|name| name == &found[1]),
-            "--{}",
-            &found[1]
-        );
+        assert!(names.contains(&&found[1]), "--{}", &found[1]);
         count += 1;
     }
     assert!(count > names.len() / 2);
@@ -300,7 +286,8 @@ fn the_table_of_nvme_statuses_stands_behind_what_is_read() {
 
 #[test]
 fn the_help_text_names_exit_statuses_that_exist() {
-    let (_, text) = MORE_USAGE.split_once("Exit status: ").unwrap();
+    let text = more_usage();
+    let (_, text) = text.split_once("Exit status: ").unwrap();
     let number = Regex::new(r"\b\d+\b").unwrap();
     let known = exit_statuses();
     let mut named = 0;

@@ -100,13 +100,13 @@ invocation_arguments:
     fn help_comes_before_version_and_needs_no_device() {
         sg_persist("-V -h -i -o")
             .run()
-            .is(0, sg_persist::cli::usage::USAGE, "");
+            .is(0, &sg_persist::cli::usage::usage(), "");
         sg_persist("-h -V -h")
             .run()
-            .is(0, sg_persist::cli::usage::MORE_USAGE, "");
+            .is(0, &sg_persist::cli::usage::more_usage(), "");
         sg_persist("-hhh")
             .run()
-            .is(0, sg_persist::cli::usage::MORE_USAGE, "");
+            .is(0, &sg_persist::cli::usage::more_usage(), "");
     }
 
     #[test]
@@ -2310,10 +2310,10 @@ mod differences {
     fn help_and_version_go_to_stdout() {
         sg_persist("-h")
             .run()
-            .is(0, sg_persist::cli::usage::USAGE, "");
+            .is(0, &sg_persist::cli::usage::usage(), "");
         sg_persist("--help --help")
             .run()
-            .is(0, sg_persist::cli::usage::MORE_USAGE, "");
+            .is(0, &sg_persist::cli::usage::more_usage(), "");
         sg_persist("--version").run().is(
             0,
             concat!("version: ", env!("CARGO_PKG_VERSION"), "\n"),

@@ -8,19 +8,17 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, Command, ValueHint};
-use clap_complete::{generate, shells};
+use clap::{Arg, ArgAction, Command};
 
-use super::options::{self, KEPT_ABBREVIATIONS, Opt, Resolved, Value};
-use super::request::Shell;
-use super::{getopt, usage};
+use super::getopt::Complaint;
+use super::options::{self, Opt, Resolved, Value};
 
 /// clap's name for the words that are neither options nor values.
-const OPERANDS: &str = "operands";
+pub(super) const OPERANDS: &str = "operands";
 
 /// One option as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Occurrence {
+pub struct GivenOption {
     /// The option, however it was spelled.
     pub option: Opt,
     /// Its value; empty for an option that takes none.
@@ -31,11 +29,11 @@ pub struct Occurrence {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     /// The options in their order, up to the first word that is wrong.
-    pub options: Vec<Occurrence>,
+    pub options: Vec<GivenOption>,
     /// The other words in their order.
     pub operands: Vec<OsString>,
-    /// What is wrong with the first word that is, as getopt_long(3) words it.
-    pub complaint: Option<String>,
+    /// What is wrong with the first word that is.
+    pub complaint: Option<Complaint>,
 }
 
 impl Arguments {
@@ -64,97 +62,115 @@ impl Arguments {
         let mut arguments = Self::try_parse(&words[..wrong], options_first).unwrap_or_default();
         arguments.complaint = words
             .get(wrong)
-            .map(|word| getopt::complaint(word.as_bytes()));
+            .map(|word| Complaint::about(word.as_bytes()));
         arguments
     }
 
     fn try_parse(words: &[OsString], options_first: bool) -> Option<Self> {
-        Self::try_parse_with(possible(words), words, options_first)
+        let typed = Typed::new(words);
+        let options: Vec<Opt> = typed.options().collect();
+        Self::try_parse_with(&options, &typed, words, options_first)
     }
 
-    /// Takes `words` apart where clap knows these options.
+    /// Takes `words` apart where clap knows these options, by their letters and by the names typed.
     fn try_parse_with(
-        options: impl Iterator<Item = Opt>,
+        options: &[Opt],
+        typed: &Typed,
         words: &[OsString],
         options_first: bool,
     ) -> Option<Self> {
-        let matches = command(options, options_first)
+        let args = options
+            .iter()
+            .map(|&option| arg(option, typed.names(option)));
+        let matches = command(args, options_first)
             .try_get_matches_from(words.iter().map(|word| guard_equals_signs(word)))
             .ok()?;
-        let mut found: Vec<(usize, Occurrence)> = Vec::new();
-        for id in matches.ids() {
-            let (Some(indices), Resolved::Option(_, option)) = (
-                matches.indices_of(id.as_str()),
-                options::resolve(id.as_str().as_bytes()),
-            ) else {
+        let mut found: Vec<(usize, GivenOption)> = Vec::new();
+        for &option in options {
+            let Some(indices) = matches.indices_of(option.name()) else {
                 continue;
             };
-            let values = matches.get_raw(id.as_str()).into_iter().flatten();
-            let occurrences = values.map(|value| Occurrence {
+            let values = matches.get_raw(option.name()).into_iter().flatten();
+            let given = values.map(|value| GivenOption {
                 option,
                 value: unguard(value),
             });
-            found.extend(indices.zip(occurrences));
+            found.extend(indices.zip(given));
         }
         found.sort_unstable_by_key(|&(index, _)| index);
         let operands = matches.get_raw(OPERANDS).into_iter().flatten();
         Some(Self {
-            options: found
-                .into_iter()
-                .map(|(_, occurrence)| occurrence)
-                .collect(),
+            options: found.into_iter().map(|(_, given)| given).collect(),
             operands: operands.map(unguard).collect(),
             complaint: None,
         })
     }
 }
 
-/// clap's name for an option: its first long name.
-fn id(option: Opt) -> &'static str {
-    option.long_names().next().unwrap_or_default()
+/// The options that words may mean, as far as their form tells.
+///
+/// clap is told of these alone, and of no other name for them than the ones typed: an option takes
+/// it far longer to set up than to find. What the words mean does not depend on the others: a word
+/// that could mean one of them would have it here.
+struct Typed {
+    /// The letters that stand in a word with one hyphen.
+    letters: [bool; 128],
+    /// The options whose long name or an abbreviation of it stands in a word with two hyphens, each
+    /// with that part of its name. What is ambiguous or means nothing is left out.
+    names: Vec<(Opt, &'static str)>,
 }
 
-/// The options that `words` may mean: those of which one holds the letter, or a name or the
-/// beginning of one.
-///
-/// clap is told of these alone, for an option takes it far longer to set up than to find. What the
-/// words mean does not depend on the others: a word that could mean one of them would have it here.
-fn possible(words: &[OsString]) -> impl Iterator<Item = Opt> {
-    let mut letters = [false; 128];
-    let mut names = Vec::new();
-    for word in words {
-        match word.as_bytes() {
-            b"--" => {}
-            [b'-', b'-', name @ ..] => names.extend(name.split(|&byte| byte == b'=').next()),
-            [b'-', cluster @ ..] => {
-                for &byte in cluster {
-                    if let Some(letter) = letters.get_mut(usize::from(byte)) {
-                        *letter = true;
+impl Typed {
+    fn new(words: &[OsString]) -> Self {
+        let mut letters = [false; 128];
+        let mut names = Vec::new();
+        for word in words {
+            match word.as_bytes() {
+                b"--" => {}
+                [b'-', b'-', long @ ..] => {
+                    let typed = long.split(|&byte| byte == b'=').next().unwrap_or_default();
+                    if let Resolved::Option(name, option) = options::resolve(typed) {
+                        let name = name.get(..typed.len()).unwrap_or(name);
+                        if !names.contains(&(option, name)) {
+                            names.push((option, name));
+                        }
                     }
                 }
+                [b'-', cluster @ ..] => {
+                    for &byte in cluster {
+                        if let Some(letter) = letters.get_mut(usize::from(byte)) {
+                            *letter = true;
+                        }
+                    }
+                }
+                _ => {}
             }
-            _ => {}
         }
+        Self { letters, names }
     }
-    let has_letter = move |letter| letters.get(letter as usize) == Some(&true);
-    let has_name = move |option: Opt| {
-        let mut names = names.iter();
-        names.any(|&typed| {
-            let mut long_names = option.long_names();
-            long_names.any(|name| name.as_bytes().starts_with(typed))
+
+    /// The options.
+    fn options(&self) -> impl Iterator<Item = Opt> {
+        let has_letter = |letter| self.letters.get(letter as usize) == Some(&true);
+        Opt::all().filter(move |&option| {
+            option.letter().is_some_and(has_letter) || self.names(option).next().is_some()
         })
-    };
-    Opt::all().filter(move |&option| option.letter().is_some_and(has_letter) || has_name(option))
+    }
+
+    /// The names and abbreviations of an option that stand in the words.
+    fn names(&self, option: Opt) -> impl Iterator<Item = &'static str> {
+        let names = self.names.iter();
+        names.filter_map(move |&(other, name)| (other == option).then_some(name))
+    }
 }
 
-/// Some options as clap knows them.
-fn command(options: impl Iterator<Item = Opt>, options_first: bool) -> Command {
+/// A command line that has these options.
+pub(super) fn command(options: impl Iterator<Item = Arg>, options_first: bool) -> Command {
     Command::new("sg_persist")
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
-        .infer_long_args(true)
-        .args(options.map(arg))
+        .args(options)
         .arg(
             Arg::new(OPERANDS)
                 .num_args(0..)
@@ -164,58 +180,26 @@ fn command(options: impl Iterator<Item = Opt>, options_first: bool) -> Command {
         )
 }
 
-/// An option as clap knows it.
+/// An option as clap knows it, by its letter and these long names. Its id is the name that it goes
+/// by.
 ///
 /// Flags carry the value that they have when given, and none by default: clap would parse and
 /// store a default for each of them in every run.
-fn arg(option: Opt) -> Arg {
-    let mut names = option.long_names();
-    let name = names.next().unwrap_or_default();
-    let kept = KEPT_ABBREVIATIONS.iter();
-    let kept = kept.filter_map(|&(name, other)| (other == option).then_some(name));
-    let arg = Arg::new(name)
-        .long(name)
-        .aliases(names.chain(kept))
+pub(super) fn arg(option: Opt, mut names: impl Iterator<Item = &'static str>) -> Arg {
+    let arg = Arg::new(option.name())
         .short(option.letter())
+        .long(names.next())
+        .aliases(names)
         .action(ArgAction::Append)
         .value_parser(ValueParser::os_string());
     match option.value() {
-        Value::Required => arg.num_args(1).allow_hyphen_values(true),
-        Value::Optional => arg
+        Value::Required(_) => arg.num_args(1).allow_hyphen_values(true),
+        Value::Optional(_) => arg
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value(""),
         Value::None => arg.num_args(0).default_missing_value(""),
     }
-}
-
-/// The script with which `shell` completes command lines of this program.
-#[must_use]
-pub fn completion(shell: Shell) -> String {
-    let mut command = described();
-    let mut script = Vec::new();
-    let name = "sg_persist";
-    match shell {
-        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
-        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
-        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
-    }
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-/// The options with what help says of them, and with what kind of value they take.
-fn described() -> Command {
-    let mut command = command(Opt::all(), false).no_binary_name(false);
-    for option in Opt::all() {
-        let hint = match option {
-            Opt::Device => ValueHint::FilePath,
-            Opt::JsFile => ValueHint::FilePath,
-            _ => ValueHint::Unknown,
-        };
-        let help = usage::summary(option);
-        command = command.mut_arg(id(option), |arg| arg.help(help).value_hint(hint));
-    }
-    command.mut_arg(OPERANDS, |arg| arg.value_hint(ValueHint::FilePath))
 }
 
 /// Puts a NUL, which no argument can hold, before the equals signs of a cluster of short options:
@@ -253,7 +237,7 @@ mod tests {
     }
 
     /// The options as `K123 n`, the operands, the complaint.
-    fn shown(arguments: &Arguments) -> (String, String, Option<&str>) {
+    fn shown(arguments: &Arguments) -> (String, String, Option<String>) {
         let options: Vec<String> = arguments
             .options
             .iter()
@@ -270,7 +254,7 @@ mod tests {
         (
             options.join(" "),
             operands.join(" "),
-            arguments.complaint.as_deref(),
+            arguments.complaint.as_ref().map(ToString::to_string),
         )
     }
 
@@ -279,7 +263,11 @@ mod tests {
         let arguments = parse(line);
         assert_eq!(
             shown(&arguments),
-            (options.to_owned(), operands.to_owned(), complaint),
+            (
+                options.to_owned(),
+                operands.to_owned(),
+                complaint.map(str::to_owned)
+            ),
             "{line}"
         );
     }
@@ -418,9 +406,19 @@ mod tests {
         for line in lines {
             let words: Vec<OsString> = line.iter().map(OsString::from).collect();
             for options_first in [false, true] {
+                // Every option, by its whole names too.
+                let mut typed = Typed::new(&words);
+                for option in Opt::all() {
+                    for name in option.long_names() {
+                        if !typed.names.contains(&(option, name)) {
+                            typed.names.push((option, name));
+                        }
+                    }
+                }
+                let options: Vec<Opt> = Opt::all().collect();
                 assert_eq!(
                     Arguments::try_parse(&words, options_first),
-                    Arguments::try_parse_with(Opt::all(), &words, options_first),
+                    Arguments::try_parse_with(&options, &typed, &words, options_first),
                     "{line:?}"
                 );
             }
@@ -433,10 +431,14 @@ mod tests {
             ("DEV", ""),
             ("-nk DEV", "kn"),
             ("-K -n --out=5 -- ", "Kno"),
-            ("--pre", "AP"),
+            ("--pre", ""),
+            ("--preempt --preempt_ --t=1", "APX"),
         ] {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            let mut letters: Vec<char> = possible(&words).filter_map(Opt::letter).collect();
+            let mut letters: Vec<char> = Typed::new(&words)
+                .options()
+                .filter_map(Opt::letter)
+                .collect();
             letters.sort_unstable();
             assert_eq!(letters.into_iter().collect::<String>(), options, "{line}");
         }

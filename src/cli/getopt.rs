@@ -3,50 +3,92 @@
 //! Scripts were written against these messages, and people know them. [`super::arguments`] finds
 //! the word; what is wrong with it follows from the word alone.
 
+use std::fmt;
+
 use super::options::{self, Opt, Resolved, Value};
 
-/// Lossless for what people type, readable for the rest.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// What is wrong with a word. It shows as getopt_long(3) words it, without the name of the program
+/// before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Complaint {
+    /// A letter that is no option.
+    UnknownLetter(u8),
+    /// A letter whose value is missing.
+    LetterWithoutValue(u8),
+    /// A long name that is no option, with its value if it has one.
+    UnknownName(Vec<u8>),
+    /// An abbreviation that could be several options.
+    Ambiguous {
+        /// What was typed, with the value if there is one.
+        typed: Vec<u8>,
+        /// The names that it could be.
+        possibilities: Vec<&'static str>,
+    },
+    /// A long name whose value is missing.
+    NameWithoutValue(&'static str),
+    /// A long name with a value that it does not take.
+    NameWithValue(&'static str),
 }
 
-/// The message about `word`, without the name of the program before it.
-#[must_use]
-pub fn complaint(word: &[u8]) -> String {
-    match word.strip_prefix(b"--") {
-        Some(long) => long_complaint(long),
-        None => short_complaint(word.get(1..).unwrap_or_default()),
+impl Complaint {
+    /// What is wrong with `word`, an option that does not parse.
+    #[must_use]
+    pub fn about(word: &[u8]) -> Self {
+        match word.strip_prefix(b"--") {
+            Some(long) => Self::about_name(long),
+            None => Self::about_letters(word.get(1..).unwrap_or_default()),
+        }
+    }
+
+    fn about_name(long: &[u8]) -> Self {
+        let name = long.split(|&byte| byte == b'=').next().unwrap_or_default();
+        match options::resolve(name) {
+            Resolved::Unknown => Self::UnknownName(long.to_vec()),
+            Resolved::Ambiguous(possibilities) => Self::Ambiguous {
+                typed: long.to_vec(),
+                possibilities,
+            },
+            Resolved::Option(name, option) => match option.value() {
+                Value::Required(_) => Self::NameWithoutValue(name),
+                Value::None | Value::Optional(_) => Self::NameWithValue(name),
+            },
+        }
+    }
+
+    /// The first letter of a cluster that is no option; else the last one, which lacks its value.
+    fn about_letters(cluster: &[u8]) -> Self {
+        let unknown = |&&letter: &&u8| Opt::from_letter(letter.into()).is_none();
+        match (cluster.iter().find(unknown), cluster.last()) {
+            (Some(&letter), _) => Self::UnknownLetter(letter),
+            (None, Some(&letter)) => Self::LetterWithoutValue(letter),
+            // A lone hyphen is an operand, and no option at all.
+            (None, None) => Self::UnknownLetter(b'-'),
+        }
     }
 }
 
-fn long_complaint(long: &[u8]) -> String {
-    let name = long.split(|&byte| byte == b'=').next().unwrap_or_default();
-    match options::resolve(name) {
-        Resolved::Unknown => format!("unrecognized option '--{}'", text(long)),
-        Resolved::Ambiguous(names) => {
-            let names: Vec<String> = names.iter().map(|name| format!(" '--{name}'")).collect();
-            let possibilities = names.concat();
-            format!(
-                "option '--{}' is ambiguous; possibilities:{possibilities}",
-                text(long)
-            )
-        }
-        Resolved::Option(name, option) if option.value() == Value::Required => {
-            format!("option '--{name}' requires an argument")
-        }
-        Resolved::Option(name, _) => format!("option '--{name}' doesn't allow an argument"),
-    }
-}
-
-/// The first letter of a cluster that is no option; else the last one, which lacks its value.
-fn short_complaint(cluster: &[u8]) -> String {
-    let unknown = |&&letter: &&u8| Opt::from_letter(letter.into()).is_none();
-    let letter = |byte: &u8| text(std::slice::from_ref(byte));
-    match cluster.iter().find(unknown) {
-        Some(byte) => format!("invalid option -- '{}'", letter(byte)),
-        None => {
-            let last = cluster.last().map(letter).unwrap_or_default();
-            format!("option requires an argument -- '{last}'")
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Lossless for what people type, readable for the rest.
+        let text = String::from_utf8_lossy;
+        match self {
+            Self::UnknownLetter(letter) => write!(f, "invalid option -- '{}'", text(&[*letter])),
+            Self::LetterWithoutValue(letter) => {
+                write!(f, "option requires an argument -- '{}'", text(&[*letter]))
+            }
+            Self::UnknownName(typed) => write!(f, "unrecognized option '--{}'", text(typed)),
+            Self::Ambiguous {
+                typed,
+                possibilities,
+            } => {
+                let typed = text(typed);
+                write!(f, "option '--{typed}' is ambiguous; possibilities:")?;
+                possibilities
+                    .iter()
+                    .try_for_each(|name| write!(f, " '--{name}'"))
+            }
+            Self::NameWithoutValue(name) => write!(f, "option '--{name}' requires an argument"),
+            Self::NameWithValue(name) => write!(f, "option '--{name}' doesn't allow an argument"),
         }
     }
 }
@@ -71,7 +113,8 @@ mod tests {
                 "option '--h=1' is ambiguous; possibilities: '--help' '--hex'",
             ),
         ] {
-            assert_eq!(complaint(word.as_bytes()), message, "{word}");
+            let complaint = Complaint::about(word.as_bytes());
+            assert_eq!(complaint.to_string(), message, "{word}");
         }
     }
 }

@@ -1,299 +1,270 @@
-//! The options: a letter, long names, or both.
+//! The options. Each is defined once, in the table of this file: clap's arguments, the usage texts,
+//! the completions and the check of the manual page all come from it.
 
-/// An option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opt {
-    /// PERSISTENT RESERVE OUT with PREEMPT AND ABORT.
-    PreemptAbort,
-    /// PERSISTENT RESERVE IN with REPORT CAPABILITIES.
-    ReportCapabilities,
-    /// PERSISTENT RESERVE OUT with CLEAR.
-    Clear,
-    /// The device.
-    Device,
-    /// PERSISTENT RESERVE OUT with REGISTER.
-    Register,
-    /// The answer in hexadecimal.
-    Hex,
-    /// A summary of the options.
-    Help,
-    /// PERSISTENT RESERVE IN.
-    In,
-    /// PERSISTENT RESERVE OUT with REGISTER AND IGNORE EXISTING KEY.
-    RegisterIgnore,
-    /// PERSISTENT RESERVE IN with READ KEYS.
-    ReadKeys,
-    /// The reservation key.
-    ParamRk,
-    /// Room for the answer in bytes, hexadecimal.
-    AllocLength,
-    /// PERSISTENT RESERVE OUT with RELEASE.
-    Release,
-    /// Room for the answer in bytes.
-    Maxlen,
-    /// PERSISTENT RESERVE OUT with REGISTER AND MOVE.
-    RegisterMove,
-    /// Not to send INQUIRY.
-    NoInquiry,
-    /// PERSISTENT RESERVE OUT.
-    Out,
-    /// PERSISTENT RESERVE OUT with PREEMPT.
-    Preempt,
-    /// The relative target port identifier.
-    RelativeTargetPort,
-    /// PERSISTENT RESERVE IN with READ RESERVATION.
-    ReadReservation,
-    /// PERSISTENT RESERVE OUT with RESERVE.
-    Reserve,
-    /// PERSISTENT RESERVE IN with READ FULL STATUS.
-    ReadFullStatus,
-    /// The service action reservation key.
-    ParamSark,
-    /// The type of a reservation.
-    ProutType,
-    /// The UNREG bit.
-    ParamUnreg,
-    /// Show more of what happens.
-    Verbose,
-    /// The version.
-    Version,
-    /// TransportIDs.
-    TransportId,
-    /// Open the device read-only.
-    Readonly,
-    /// The ALL_TG_PT bit.
-    ParamAlltgpt,
-    /// PERSISTENT RESERVE OUT with REPLACE LOST RESERVATION.
-    ReplaceLost,
-    /// The APTPL bit.
-    ParamAptpl,
-    /// How long a command may take, in seconds.
-    Timeout,
-    /// The answer as JSON.
-    Json,
-    /// The file for the JSON.
-    JsFile,
-    /// The schema of the JSON.
-    JsonSchema,
-    /// Whether a key is registered.
-    HasKey,
-    /// Whether the registrations with a key hold the reservation.
-    HolderIs,
-    /// Whether there is a reservation.
-    Reserved,
-    /// How often a command is sent again after a unit attention.
-    UaRetries,
-    /// Read back what a command changed.
-    Verify,
-    /// Show the command, and do not send it.
-    DryRun,
-    /// Everything about a logical unit, for a person.
-    Overview,
-    /// A script with which a shell completes command lines.
-    Completion,
-}
-
-/// Whether an option takes a value.
+/// Whether an option takes a value, and what the usage texts and the manual page call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// It takes none.
     None,
     /// It takes one, behind `=` only, or none.
-    Optional,
+    Optional(&'static str),
     /// It takes one.
-    Required,
+    Required(&'static str),
 }
 
-/// Every option with its letter.
-static LETTERS: [(Opt, char); 34] = [
-    (Opt::PreemptAbort, 'A'),
-    (Opt::ReportCapabilities, 'c'),
-    (Opt::Clear, 'C'),
-    (Opt::Device, 'd'),
-    (Opt::Register, 'G'),
-    (Opt::Hex, 'H'),
-    (Opt::Help, 'h'),
-    (Opt::In, 'i'),
-    (Opt::RegisterIgnore, 'I'),
-    (Opt::ReadKeys, 'k'),
-    (Opt::ParamRk, 'K'),
-    (Opt::AllocLength, 'l'),
-    (Opt::Release, 'L'),
-    (Opt::Maxlen, 'm'),
-    (Opt::RegisterMove, 'M'),
-    (Opt::NoInquiry, 'n'),
-    (Opt::Out, 'o'),
-    (Opt::Preempt, 'P'),
-    (Opt::RelativeTargetPort, 'Q'),
-    (Opt::ReadReservation, 'r'),
-    (Opt::Reserve, 'R'),
-    (Opt::ReadFullStatus, 's'),
-    (Opt::ParamSark, 'S'),
-    (Opt::ProutType, 'T'),
-    (Opt::ParamUnreg, 'U'),
-    (Opt::Verbose, 'v'),
-    (Opt::Version, 'V'),
-    (Opt::TransportId, 'X'),
-    (Opt::Readonly, 'y'),
-    (Opt::ParamAlltgpt, 'Y'),
-    (Opt::ReplaceLost, 'z'),
-    (Opt::ParamAptpl, 'Z'),
-    (Opt::Json, 'j'),
-    (Opt::JsFile, 'J'),
-];
+/// The part of the usage texts that shows an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// PERSISTENT RESERVE IN.
+    Reading,
+    /// PERSISTENT RESERVE OUT.
+    Changing,
+    /// What goes with either.
+    General,
+    /// The same, and needed less often.
+    LessCommon,
+    /// What the original does not have.
+    Scripting,
+}
 
-/// The options that have no letter. The original knows none of them.
-static WITHOUT_LETTER: [Opt; 10] = [
-    Opt::Timeout,
-    Opt::JsonSchema,
-    Opt::HasKey,
-    Opt::HolderIs,
-    Opt::Reserved,
-    Opt::UaRetries,
-    Opt::Verify,
-    Opt::DryRun,
-    Opt::Overview,
-    Opt::Completion,
-];
+/// A row of the table.
+struct Definition {
+    letter: Option<char>,
+    /// Its long names, parted by blanks, the one that it goes by first. Each hyphen may be an
+    /// underscore, which is another name.
+    names: &'static str,
+    value: Value,
+    group: Group,
+    /// What the usage texts say of it. The first line stands alone in the completions.
+    help: &'static str,
+}
 
-/// The long names that the original has, in the order of its table.
+/// Makes the table into [`Opt`] and what it tells.
+macro_rules! options {
+    ($($group:ident { $($option:ident $letter:expr, $names:literal, $value:expr, $help:literal;)* })*) => {
+        /// An option.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Opt {
+            $($(#[doc = $help] $option,)*)*
+        }
+
+        impl Opt {
+            /// All options, in the order in which the usage texts show them.
+            const ALL: &'static [Self] = &[$($(Self::$option,)*)*];
+
+            const fn definition(self) -> Definition {
+                match self {
+                    $($(Self::$option => Definition {
+                        letter: $letter,
+                        names: $names,
+                        value: $value,
+                        group: Group::$group,
+                        help: $help,
+                    },)*)*
+                }
+            }
+        }
+    };
+}
+
+options! {
+    Reading {
+        ReadKeys Some('k'), "read-keys read_keys", Value::None,
+            "list the keys of all registrations (default)";
+        ReadReservation Some('r'), "read-reservation read_reservation", Value::None,
+            "show the reservation, if there is one";
+        ReadFullStatus Some('s'), "read-full-status read_full_status read-status read_status", Value::None,
+            "show every registration with its initiator port";
+        ReportCapabilities Some('c'), "report-capabilities report_capabilities", Value::None,
+            "show what the device supports";
+        In Some('i'), "in", Value::None,
+            "send PERSISTENT RESERVE IN (default)";
+    }
+    Changing {
+        Out Some('o'), "out", Value::None,
+            "send PERSISTENT RESERVE OUT";
+        Register Some('G'), "register", Value::None,
+            "register key SARK, replacing RK if registered; SARK 0 unregisters";
+        RegisterIgnore Some('I'), "register-ignore register_ignore", Value::None,
+            "register key SARK, whatever key is registered now";
+        Reserve Some('R'), "reserve", Value::None,
+            "reserve the device with type TYPE";
+        Release Some('L'), "release", Value::None,
+            "release the reservation; TYPE must match";
+        Preempt Some('P'), "preempt", Value::None,
+            "remove all registrations with key SARK; if they hold the\n\
+             reservation, take it over with type TYPE";
+        PreemptAbort Some('A'), "preempt-abort preempt_abort", Value::None,
+            "as --preempt, and abort the preempted nodes' commands";
+        Clear Some('C'), "clear", Value::None,
+            "remove the reservation and all registrations";
+        RegisterMove Some('M'), "register-move register_move", Value::None,
+            "register another I_T nexus and move the reservation to it";
+        ReplaceLost Some('z'), "replace-lost replace_lost", Value::None,
+            "acknowledge that a lost reservation has been replaced";
+        ParamRk Some('K'), "param-rk param_rk", Value::Required("RK"),
+            "reservation key: this node's registered key (hex, default 0)";
+        ParamSark Some('S'), "param-sark param_sark", Value::Required("SARK"),
+            "service action key: the one to register or preempt (hex, default 0)";
+        ProutType Some('T'), "prout-type prout_type", Value::Required("TYPE"),
+            "reservation type (hex, default 0):\n\
+             1 Write Exclusive, 3 Exclusive Access, 5 and 6 the same for\n\
+             registrants only, 7 and 8 the same for all registrants";
+    }
+    General {
+        Device Some('d'), "device", Value::Required("DEVICE"),
+            "device, if not given as an argument (/dev/sdX, /dev/sgN, /dev/nvmeXnY)";
+        NoInquiry Some('n'), "no-inquiry no_inquiry", Value::None,
+            "skip INQUIRY and the two lines about the device";
+        Verbose Some('v'), "verbose", Value::None,
+            "show the commands sent; repeat for more detail";
+        Help Some('h'), "help", Value::None,
+            "show this help; -hh shows the remaining options";
+        Version Some('V'), "version", Value::None,
+            "print the version";
+    }
+    LessCommon {
+        Hex Some('H'), "hex", Value::None,
+            "show the response in hex; -HH: all bytes; -HHH: without offsets";
+        AllocLength Some('l'), "alloc-length alloc_length", Value::Required("LEN"),
+            "allocation length in bytes (hex, at most 2000)";
+        Maxlen Some('m'), "maxlen", Value::Required("LEN"),
+            "allocation length in bytes (decimal, 0xLEN or LENh; at most 8192)";
+        Readonly Some('y'), "readonly", Value::None,
+            "open the device read-only; -yy opens it read-write";
+        Timeout None, "timeout", Value::Required("SECS"),
+            "timeout for each command in seconds (default 60)";
+        TransportId Some('X'), "transport-id transport_id", Value::Required("TIDS"),
+            "TransportIDs of other initiator ports:\n\
+             sas,H16  fcp,H16  sbp,H16  srp,H32  sop,H4  (Hn: n hex digits)\n\
+             spi,ADDRESS,PORT  iqn.NAME[,i,0xISID]  comma-separated hex bytes\n\
+             file=NAME (one per line)  - (one per line, from standard input)";
+        RelativeTargetPort Some('Q'), "relative-target-port relative_target_port", Value::Required("RTPI"),
+            "with --register-move: target port to move to (hex, at most ffff)";
+        ParamUnreg Some('U'), "param-unreg param_unreg unreg", Value::None,
+            "with --register-move: unregister this I_T nexus";
+        ParamAlltgpt Some('Y'), "param-alltgpt param_alltgpt", Value::None,
+            "register for all target ports (ALL_TG_PT)";
+        ParamAptpl Some('Z'), "param-aptpl param_aptpl", Value::None,
+            "preserve registrations through a power loss (APTPL)";
+    }
+    Scripting {
+        Json Some('j'), "json", Value::Optional("JO"),
+            "print the response, or the error, as JSON;\n\
+             JO is a list: 2, 4, 8: indentation width (default 4);\n\
+             p: pretty-print (default); k: compact, no spaces; e: exit status;\n\
+             l: lead-in; o: plain text output; - before a letter turns it off";
+        JsFile Some('J'), "js-file js_file", Value::Required("FILE"),
+            "write the JSON to FILE";
+        JsonSchema None, "json-schema json_schema", Value::None,
+            "print the JSON Schema of the JSON output";
+        HasKey None, "has-key has_key", Value::Required("KEY"),
+            "exit status 0 if KEY is registered, 36 if not";
+        HolderIs None, "holder-is holder_is", Value::Required("KEY"),
+            "exit status 0 if KEY holds the reservation, 36 if not";
+        Reserved None, "reserved", Value::Optional("TYPE"),
+            "exit status 0 if there is a reservation (of TYPE), 36 if not";
+        UaRetries None, "ua-retries ua_retries", Value::Required("N"),
+            "retry up to N times after a unit attention (default 0)";
+        Verify None, "verify", Value::None,
+            "with --out: read the change back and check it;\n\
+             exit status 37: not there, 38: could not be verified";
+        DryRun None, "dry-run dry_run", Value::None,
+            "show the command and its parameter list; send nothing";
+        Overview None, "overview", Value::None,
+            "show everything about one or more devices, as a table";
+        Completion None, "completion", Value::Required("SHELL"),
+            "print the completion script for bash, zsh or fish";
+    }
+}
+
+/// The options that the original has, in the order of its table of names; one with two names stands
+/// there twice, at the end for the second.
 ///
 /// The order shows in the message about an ambiguous abbreviation, which lists the names that it
-/// could stand for.
-pub static LONG_NAMES: [(&str, Opt); 53] = [
-    ("alloc-length", Opt::AllocLength),
-    ("alloc_length", Opt::AllocLength),
-    ("clear", Opt::Clear),
-    ("device", Opt::Device),
-    ("help", Opt::Help),
-    ("hex", Opt::Hex),
-    ("in", Opt::In),
-    ("maxlen", Opt::Maxlen),
-    ("no-inquiry", Opt::NoInquiry),
-    ("no_inquiry", Opt::NoInquiry),
-    ("out", Opt::Out),
-    ("param-alltgpt", Opt::ParamAlltgpt),
-    ("param_alltgpt", Opt::ParamAlltgpt),
-    ("param-aptpl", Opt::ParamAptpl),
-    ("param_aptpl", Opt::ParamAptpl),
-    ("param-rk", Opt::ParamRk),
-    ("param_rk", Opt::ParamRk),
-    ("param-sark", Opt::ParamSark),
-    ("param_sark", Opt::ParamSark),
-    ("param-unreg", Opt::ParamUnreg),
-    ("param_unreg", Opt::ParamUnreg),
-    ("preempt", Opt::Preempt),
-    ("preempt-abort", Opt::PreemptAbort),
-    ("preempt_abort", Opt::PreemptAbort),
-    ("prout-type", Opt::ProutType),
-    ("prout_type", Opt::ProutType),
-    ("read-full-status", Opt::ReadFullStatus),
-    ("read_full_status", Opt::ReadFullStatus),
-    ("read-keys", Opt::ReadKeys),
-    ("read_keys", Opt::ReadKeys),
-    ("readonly", Opt::Readonly),
-    ("read-reservation", Opt::ReadReservation),
-    ("read_reservation", Opt::ReadReservation),
-    ("read-status", Opt::ReadFullStatus),
-    ("read_status", Opt::ReadFullStatus),
-    ("register", Opt::Register),
-    ("register-ignore", Opt::RegisterIgnore),
-    ("register_ignore", Opt::RegisterIgnore),
-    ("register-move", Opt::RegisterMove),
-    ("register_move", Opt::RegisterMove),
-    ("release", Opt::Release),
-    ("relative-target-port", Opt::RelativeTargetPort),
-    ("relative_target_port", Opt::RelativeTargetPort),
-    ("replace-lost", Opt::ReplaceLost),
-    ("replace_lost", Opt::ReplaceLost),
-    ("report-capabilities", Opt::ReportCapabilities),
-    ("report_capabilities", Opt::ReportCapabilities),
-    ("reserve", Opt::Reserve),
-    ("transport-id", Opt::TransportId),
-    ("transport_id", Opt::TransportId),
-    ("unreg", Opt::ParamUnreg),
-    ("verbose", Opt::Verbose),
-    ("version", Opt::Version),
-];
-
-/// The long names that the original does not have.
-pub static NEW_LONG_NAMES: [(&str, Opt); 12] = [
-    ("completion", Opt::Completion),
-    ("dry-run", Opt::DryRun),
-    ("has-key", Opt::HasKey),
-    ("holder-is", Opt::HolderIs),
-    ("js-file", Opt::JsFile),
-    ("json", Opt::Json),
-    ("json-schema", Opt::JsonSchema),
-    ("overview", Opt::Overview),
-    ("reserved", Opt::Reserved),
-    ("timeout", Opt::Timeout),
-    ("ua-retries", Opt::UaRetries),
-    ("verify", Opt::Verify),
-];
-
-/// Abbreviations of the original's names that could also stand for a new one. They mean what they
-/// always meant.
-pub static KEPT_ABBREVIATIONS: [(&str, Opt); 9] = [
-    ("c", Opt::Clear),
-    ("d", Opt::Device),
-    ("o", Opt::Out),
-    ("res", Opt::Reserve),
-    ("rese", Opt::Reserve),
-    ("reser", Opt::Reserve),
-    ("reserv", Opt::Reserve),
-    ("t", Opt::TransportId),
-    ("u", Opt::ParamUnreg),
+/// could stand for. No option is added to these: what abbreviates one of them goes on doing so.
+static ORIGINAL: [Opt; 34] = [
+    Opt::AllocLength,
+    Opt::Clear,
+    Opt::Device,
+    Opt::Help,
+    Opt::Hex,
+    Opt::In,
+    Opt::Maxlen,
+    Opt::NoInquiry,
+    Opt::Out,
+    Opt::ParamAlltgpt,
+    Opt::ParamAptpl,
+    Opt::ParamRk,
+    Opt::ParamSark,
+    Opt::ParamUnreg,
+    Opt::Preempt,
+    Opt::PreemptAbort,
+    Opt::ProutType,
+    Opt::ReadFullStatus,
+    Opt::ReadKeys,
+    Opt::Readonly,
+    Opt::ReadReservation,
+    Opt::ReadFullStatus,
+    Opt::Register,
+    Opt::RegisterIgnore,
+    Opt::RegisterMove,
+    Opt::Release,
+    Opt::RelativeTargetPort,
+    Opt::ReplaceLost,
+    Opt::ReportCapabilities,
+    Opt::Reserve,
+    Opt::TransportId,
+    Opt::ParamUnreg,
+    Opt::Verbose,
+    Opt::Version,
 ];
 
 impl Opt {
-    /// All options: those with a letter in the order of their letters, then the others.
+    /// All options, in the order in which the usage texts show them.
     pub fn all() -> impl Iterator<Item = Self> {
-        let with_letter = LETTERS.iter().map(|&(option, _)| option);
-        with_letter.chain(WITHOUT_LETTER.iter().copied())
+        Self::ALL.iter().copied()
     }
 
     /// The option that `letter` stands for.
     #[must_use]
     pub fn from_letter(letter: char) -> Option<Self> {
-        let mut letters = LETTERS.iter();
-        letters.find_map(|&(option, other)| (other == letter).then_some(option))
+        Self::all().find(|option| option.letter() == Some(letter))
     }
 
     /// The option's letter, if it has one.
     #[must_use]
-    pub fn letter(self) -> Option<char> {
-        let mut letters = LETTERS.iter();
-        letters.find_map(|&(other, letter)| (other == self).then_some(letter))
+    pub const fn letter(self) -> Option<char> {
+        self.definition().letter
     }
 
     /// Whether the option takes a value.
     #[must_use]
     pub const fn value(self) -> Value {
-        match self {
-            Self::AllocLength
-            | Self::Completion
-            | Self::Device
-            | Self::HasKey
-            | Self::HolderIs
-            | Self::JsFile
-            | Self::Maxlen
-            | Self::ParamRk
-            | Self::ParamSark
-            | Self::ProutType
-            | Self::RelativeTargetPort
-            | Self::Timeout
-            | Self::TransportId
-            | Self::UaRetries => Value::Required,
-            Self::Json | Self::Reserved => Value::Optional,
-            _ => Value::None,
-        }
+        self.definition().value
+    }
+
+    /// The part of the usage texts that shows the option.
+    #[must_use]
+    pub const fn group(self) -> Group {
+        self.definition().group
+    }
+
+    /// What the usage texts say of the option: one or more lines.
+    #[must_use]
+    pub const fn help(self) -> &'static str {
+        self.definition().help
+    }
+
+    /// The long name that the option goes by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.long_names().next().unwrap_or_default()
     }
 
     /// The option's long names, the one it goes by first.
     pub fn long_names(self) -> impl Iterator<Item = &'static str> {
-        let names = LONG_NAMES.iter().chain(&NEW_LONG_NAMES);
-        names.filter_map(move |&(name, other)| (other == self).then_some(name))
+        self.definition().names.split(' ')
     }
 }
 
@@ -313,36 +284,48 @@ pub enum Resolved {
 /// name of the original fits.
 #[must_use]
 pub fn resolve(typed: &[u8]) -> Resolved {
-    match resolve_among(&LONG_NAMES, typed) {
-        Resolved::Option(name, option) => Resolved::Option(name, option),
-        ambiguous_or_unknown => match resolve_among(&NEW_LONG_NAMES, typed) {
-            Resolved::Option(name, option) if name.as_bytes() == typed => {
-                Resolved::Option(name, option)
-            }
-            resolved if ambiguous_or_unknown == Resolved::Unknown => resolved,
-            _ => ambiguous_or_unknown,
-        },
+    match resolve_among(|option| ORIGINAL.contains(&option), typed) {
+        Resolved::Unknown => resolve_among(|option| !ORIGINAL.contains(&option), typed),
+        resolved => resolved,
     }
 }
 
-fn resolve_among(names: &[(&'static str, Opt)], typed: &[u8]) -> Resolved {
-    let exact = names.iter().find(|(name, _)| name.as_bytes() == typed);
-    if let Some(&(name, option)) = exact {
-        return Resolved::Option(name, option);
+fn resolve_among(is_candidate: impl Fn(Opt) -> bool, typed: &[u8]) -> Resolved {
+    let mut candidates: Vec<(&'static str, Opt)> = Vec::new();
+    for option in Opt::all().filter(|&option| is_candidate(option)) {
+        for name in option.long_names() {
+            if name.as_bytes() == typed {
+                return Resolved::Option(name, option);
+            }
+            if name.as_bytes().starts_with(typed) {
+                candidates.push((name, option));
+            }
+        }
     }
-    let mut candidates = names
-        .iter()
-        .copied()
-        .filter(|(name, _)| name.as_bytes().starts_with(typed));
-    let Some((first, option)) = candidates.next() else {
-        return Resolved::Unknown;
-    };
-    let others: Vec<_> = candidates.filter(|&(_, other)| other != option).collect();
-    if others.is_empty() {
-        Resolved::Option(first, option)
+    match candidates[..] {
+        [] => return Resolved::Unknown,
+        [(name, option), ref others @ ..] if others.iter().all(|&(_, other)| other == option) => {
+            return Resolved::Option(name, option);
+        }
+        _ => candidates.sort_by_key(|&(name, option)| position(name, option)),
+    }
+    let first = candidates.first().map(|&(_, option)| option);
+    let mut names = Vec::new();
+    for (name, option) in candidates {
+        if names.is_empty() || Some(option) != first {
+            names.push(name);
+        }
+    }
+    Resolved::Ambiguous(names)
+}
+
+/// Where the original's table has a name; nowhere if it is a new one.
+fn position(name: &str, option: Opt) -> Option<usize> {
+    let mut options = ORIGINAL.iter();
+    if name.replace('_', "-") == option.name() {
+        options.position(|&other| other == option)
     } else {
-        let others = others.into_iter().map(|(name, _)| name);
-        Resolved::Ambiguous(std::iter::once(first).chain(others).collect())
+        options.rposition(|&other| other == option)
     }
 }
 
@@ -351,23 +334,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_has_a_long_name_and_every_long_name_an_option() {
+    fn letters_and_names_stand_for_one_option() {
         for option in Opt::all() {
-            assert_ne!(option.long_names().count(), 0, "{option:?}");
-        }
-        for (name, option) in LONG_NAMES.into_iter().chain(NEW_LONG_NAMES) {
-            assert!(Opt::all().any(|other| other == option), "{name}");
+            if let Some(letter) = option.letter() {
+                assert_eq!(Opt::from_letter(letter), Some(option));
+            }
+            for name in option.long_names() {
+                assert_eq!(resolve(name.as_bytes()), Resolved::Option(name, option));
+            }
         }
         assert_eq!(Opt::from_letter('x'), None);
         assert_eq!(Opt::from_letter('T'), Some(Opt::ProutType));
         assert_eq!(Opt::ProutType.letter(), Some('T'));
+        assert_eq!(Opt::ProutType.name(), "prout-type");
+        assert_eq!(Opt::DryRun.letter(), None);
     }
 
     #[test]
     fn every_hyphen_may_be_an_underscore() {
-        for (name, option) in LONG_NAMES {
-            let other = name.replace('-', "_");
-            assert!(LONG_NAMES.contains(&(&other, option)), "{name}");
+        for option in Opt::all() {
+            let names: Vec<_> = option.long_names().collect();
+            for name in &names {
+                assert!(names.contains(&&*name.replace('-', "_")), "{name}");
+            }
         }
     }
 
@@ -410,18 +399,58 @@ mod tests {
     }
 
     #[test]
+    fn possibilities_stand_in_the_order_of_the_original() {
+        let Resolved::Ambiguous(names) = resolve(b"") else {
+            panic!();
+        };
+        // The second spelling of the first one's option is left out.
+        assert_eq!(
+            names.join(" "),
+            "alloc-length clear device help hex in maxlen no-inquiry no_inquiry out param-alltgpt \
+             param_alltgpt param-aptpl param_aptpl param-rk param_rk param-sark param_sark \
+             param-unreg param_unreg preempt preempt-abort preempt_abort prout-type prout_type \
+             read-full-status read_full_status read-keys read_keys readonly read-reservation \
+             read_reservation read-status read_status register register-ignore register_ignore \
+             register-move register_move release relative-target-port relative_target_port \
+             replace-lost replace_lost report-capabilities report_capabilities reserve \
+             transport-id transport_id unreg verbose version"
+        );
+        assert_eq!(
+            resolve(b"js"),
+            Resolved::Ambiguous(vec![
+                "json",
+                "js-file",
+                "js_file",
+                "json-schema",
+                "json_schema"
+            ])
+        );
+    }
+
+    #[test]
     fn new_names_leave_the_old_abbreviations_alone() {
-        for (name, _) in NEW_LONG_NAMES {
-            for end in 1..name.len() {
-                let typed = &name[..end];
-                // A whole name of the original wins over what it could abbreviate.
-                if LONG_NAMES.iter().any(|(whole, _)| *whole == typed) {
-                    continue;
-                }
-                if let Resolved::Option(_, option) = resolve_among(&LONG_NAMES, typed.as_bytes()) {
-                    assert!(KEPT_ABBREVIATIONS.contains(&(typed, option)), "{typed}");
+        let mut kept = Vec::new();
+        for new in Opt::all().filter(|option| !ORIGINAL.contains(option)) {
+            for name in new.long_names() {
+                for typed in (1..name.len()).map(|end| &name.as_bytes()[..end]) {
+                    let old = resolve_among(|option| ORIGINAL.contains(&option), typed);
+                    if let Resolved::Option(_, option) = old {
+                        assert_eq!(resolve(typed), old);
+                        kept.push((String::from_utf8_lossy(typed).into_owned(), option));
+                    }
                 }
             }
+        }
+        kept.dedup();
+        for (typed, option) in [
+            ("c", Opt::Clear),
+            ("d", Opt::Device),
+            ("o", Opt::Out),
+            ("reserv", Opt::Reserve),
+            ("t", Opt::TransportId),
+            ("u", Opt::ParamUnreg),
+        ] {
+            assert!(kept.contains(&(typed.to_owned(), option)), "{typed}");
         }
         assert_eq!(
             resolve(b"t"),

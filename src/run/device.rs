@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::console::Console;
-use crate::cli::request::{Opening, Operation, Task};
+use crate::cli::request::{AccessPolicy, Operation, Task};
 use crate::clock::Clock;
 use crate::error::{Error, Family};
 use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
@@ -196,7 +196,7 @@ impl<'a, 'c> Channel<'a, 'c> {
             .as_ref()
             .is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)));
         let may_reopen = self.access == Access::ReadOnly
-            && self.session.task.opening == Opening::ReadOnlyIfAllowed;
+            && self.session.task.access == AccessPolicy::ReadOnlyIfAllowed;
         if !(refused && may_reopen) {
             return Ok(result);
         }

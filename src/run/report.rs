@@ -29,9 +29,9 @@ pub(super) fn report(
     let say = |line: &str| console.err(format!("{line}\n").as_bytes());
     match error {
         Error::Usage(usage) => {
-            say(&usage.message);
-            if usage.show_usage {
-                console.err(usage::USAGE.as_bytes());
+            say(&usage.to_string());
+            if usage.shows_usage() {
+                console.err(usage::usage().as_bytes());
             }
             return;
         }

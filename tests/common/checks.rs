@@ -15,8 +15,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sg_persist::cli::arguments::Arguments;
+use sg_persist::cli::judge::judge;
 use sg_persist::cli::options::Opt;
-use sg_persist::cli::request::{self, Environment, Operation, Request};
+use sg_persist::cli::request::{Environment, Operation, Request};
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::cli::usage;
 use sg_persist::clock::Clock;
@@ -426,7 +427,7 @@ fn has(scene: &Scene, options: &[Opt]) -> bool {
 fn given(scene: &Scene) -> Option<usize> {
     let arguments = Arguments::parse(&scene.words, scene.environment.posixly_correct);
     let mut texts = Texts(scene.text.clone());
-    match request::judge(&arguments, &scene.environment, &mut texts).request {
+    match judge(&arguments, &scene.environment, &mut texts).1 {
         Ok(Request::Task(task)) => match task.operation {
             Operation::In {
                 allocation_length, ..
@@ -608,7 +609,7 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
     assert!(scene.stdout_error.is_none() || stdout.is_empty());
     let Some(last) = sent.last() else {
         let version = usage::version();
-        let texts = [usage::USAGE, usage::MORE_USAGE, &version];
+        let texts = [usage::usage(), usage::more_usage(), version];
         // `-?` is answered on standard error.
         let question = scene
             .words

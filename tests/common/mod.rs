@@ -495,7 +495,7 @@ impl Ran {
     /// All that a caller sees of it, where the usage text follows on stderr.
     #[track_caller]
     pub(crate) fn is_with_usage(&self, status: u8, stderr: &str) {
-        let usage = sg_persist::cli::usage::USAGE;
+        let usage = sg_persist::cli::usage::usage();
         self.is(status, "", &format!("{stderr}{usage}"));
     }
 

@@ -1,0 +1,205 @@
+//! Why a command line is not acted upon.
+
+use std::ffi::OsString;
+
+use thiserror::Error;
+
+use super::getopt::Complaint;
+use super::options::Opt;
+use super::transport_ids::TransportIdsError;
+use crate::pr::{prin, prout};
+
+/// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes: the one that
+/// is used without them.
+pub(super) const MAXIMUM_ALLOCATION_LENGTH: u16 = prin::DEFAULT_ALLOCATION_LENGTH;
+
+/// The longest time that `--timeout` takes, in seconds: the kernel counts milliseconds in 32 bits.
+pub(super) const MAXIMUM_TIMEOUT: u32 = u32::MAX / 1000;
+
+/// A command line that asks for nothing that can be done. It shows as one or more lines, without
+/// the last newline.
+#[derive(Debug, Error)]
+pub enum UsageError {
+    /// A word is no option, or an option lacks its value or has one too many.
+    #[error("{0}")]
+    Word(Complaint),
+    /// Words after the device.
+    #[error("{}", extra_arguments(.0))]
+    ExtraArguments(Vec<OsString>),
+    /// No device is named.
+    #[error("No device name given")]
+    NoDevice,
+    /// The value of an option is not understood.
+    #[error("bad argument to '--{}'{}", .0.name(), expected(*.0))]
+    Value(Opt),
+    /// A letter behind the number given to `--maxlen` is no multiplier.
+    #[error("unrecognized multiplier\nbad argument to '--maxlen'")]
+    Multiplier,
+    /// An allocation length above the largest.
+    #[error("'--{}' argument exceeds maximum value ({MAXIMUM_ALLOCATION_LENGTH})", .0.name())]
+    AllocationLength(Opt),
+    /// A relative target port identifier that does not fit into 16 bits.
+    #[error("argument to '--relative-target-port' 0 to ffff inclusive")]
+    RelativeTargetPort,
+    /// The TransportIDs are not understood.
+    #[error("{0}\nbad argument to '--transport-id'")]
+    TransportIds(#[source] TransportIdsError),
+    /// The TransportIDs do not fit into a parameter list.
+    #[error("{0}\nbad argument to '--transport-id'")]
+    TransportIdsLength(#[source] prout::TooLong),
+    /// The environment variable `SG_PERSIST_UA_RETRIES` holds no number.
+    #[error("SG_PERSIST_UA_RETRIES is not a decimal number")]
+    UaRetriesVariable,
+    /// Both directions.
+    #[error("choose '--in' _or_ '--out' (not both)")]
+    InAndOut,
+    /// Several service actions, and no `--out`.
+    #[error("Too many service actions given; choose one only")]
+    ManyServiceActions,
+    /// `--out` with no service action of PERSISTENT RESERVE OUT, or with more than one.
+    #[error(
+        ">> For Persistent Reserve Out one and only one appropriate\n\
+         >> service action must be chosen (e.g. '--register')"
+    )]
+    NotOneServiceAction,
+    /// A service action of PERSISTENT RESERVE OUT without `--out`.
+    #[error(
+        ">> When a service action for Persistent Reserve Out is chosen the\n\
+         >> '--out' option must be given (as a safeguard)"
+    )]
+    OutMissing,
+    /// An option for REGISTER AND MOVE with another service action.
+    #[error("--unreg or --relative-target-port only useful with --register-move")]
+    RegisterMoveMissing,
+    /// REGISTER AND MOVE with no TransportID, or with more than one.
+    #[error("with --register-move one (and only one) --transport-id should be given")]
+    NotOneTransportId,
+    /// `--verify` with a command that reads.
+    #[error("--verify needs --out: only a change has an effect to read back")]
+    VerifyWithoutOut,
+    /// `--dry-run` with `--verify`.
+    #[error("choose '--dry-run' _or_ '--verify' (not both)")]
+    DryRunAndVerify,
+    /// `--overview` or a question beside something else to do.
+    #[error(
+        "--has-key, --holder-is, --reserved and --overview cannot be combined with one another, or \
+         with --out, --verify, --dry-run or a service action"
+    )]
+    NotAlone,
+    /// `--overview` with JSON.
+    #[error(
+        "--overview has no JSON form: use --read-keys, --read-reservation or --read-full-status"
+    )]
+    OverviewAsJson,
+}
+
+/// Kinds of [`UsageError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageErrorKind {
+    /// Something is not understood.
+    Syntax,
+    /// Each option is understood, but they contradict each other.
+    Contradiction,
+    /// `-?`, which is no option but a question.
+    Question,
+}
+
+impl UsageError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> UsageErrorKind {
+        match self {
+            Self::Word(Complaint::UnknownLetter(b'?')) => UsageErrorKind::Question,
+            Self::Word(_)
+            | Self::ExtraArguments(_)
+            | Self::NoDevice
+            | Self::Value(_)
+            | Self::Multiplier
+            | Self::AllocationLength(_)
+            | Self::RelativeTargetPort
+            | Self::TransportIds(_)
+            | Self::TransportIdsLength(_)
+            | Self::UaRetriesVariable => UsageErrorKind::Syntax,
+            Self::InAndOut
+            | Self::ManyServiceActions
+            | Self::NotOneServiceAction
+            | Self::OutMissing
+            | Self::RegisterMoveMissing
+            | Self::NotOneTransportId
+            | Self::VerifyWithoutOut
+            | Self::DryRunAndVerify
+            | Self::NotAlone
+            | Self::OverviewAsJson => UsageErrorKind::Contradiction,
+        }
+    }
+
+    /// Whether a summary of the options follows the message.
+    #[must_use]
+    pub fn shows_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Word(_)
+                | Self::ExtraArguments(_)
+                | Self::NoDevice
+                | Self::InAndOut
+                | Self::ManyServiceActions
+                | Self::RegisterMoveMissing
+                | Self::NotOneTransportId
+        )
+    }
+}
+
+fn extra_arguments(words: &[OsString]) -> String {
+    let line = |word: &OsString| format!("Unexpected extra argument: {}", word.to_string_lossy());
+    let lines: Vec<String> = words.iter().map(line).collect();
+    lines.join("\n")
+}
+
+/// What the value of one of our own options should look like.
+fn expected(option: Opt) -> String {
+    match option {
+        Opt::Completion => " (bash, zsh or fish)".to_owned(),
+        Opt::Json => " (any of 2, 4, 8, e, k, l, o, p; '-' before one turns it off)".to_owned(),
+        Opt::Timeout => format!(" (1 to {MAXIMUM_TIMEOUT} seconds)"),
+        Opt::UaRetries => " (a decimal number)".to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_mark_alone_is_a_question() {
+        let kind = |complaint| UsageError::Word(complaint).kind();
+        assert_eq!(
+            kind(Complaint::UnknownLetter(b'?')),
+            UsageErrorKind::Question
+        );
+        for complaint in [
+            Complaint::UnknownLetter(b'x'),
+            Complaint::LetterWithoutValue(b'?'),
+            Complaint::UnknownName(b"?".to_vec()),
+        ] {
+            assert_eq!(kind(complaint), UsageErrorKind::Syntax);
+        }
+    }
+
+    #[test]
+    fn values_of_our_own_options_are_explained() {
+        for (option, message) in [
+            (Opt::ParamRk, "bad argument to '--param-rk'"),
+            (
+                Opt::Timeout,
+                "bad argument to '--timeout' (1 to 4294967 seconds)",
+            ),
+            (
+                Opt::UaRetries,
+                "bad argument to '--ua-retries' (a decimal number)",
+            ),
+        ] {
+            assert_eq!(UsageError::Value(option).to_string(), message);
+        }
+    }
+}
