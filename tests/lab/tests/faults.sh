@@ -177,7 +177,7 @@ show_keys() {
 test_many_keys() {
     begin_cells
     local count
-    for count in 1023 1024 5000 8190; do
+    for count in 1022 1023 1024 5000 8189; do
         show_keys "$count"
         cell "READ KEYS, $count keys" 0 "$shown" '' "5e00 keys $count" -nk
     done
@@ -185,6 +185,8 @@ test_many_keys() {
     err="PR in (Read keys): the response takes 65536 bytes, only 8192 came
 $never
 $malformed"
+    cell 'READ KEYS, 8190 keys' 97 '' "PR in (Read keys): the response takes 65528 of 65535 bytes of room, so the device may have left out what did not fit
+$malformed" '5e00 keys 8190' -nk
     cell 'READ KEYS, 8191 keys' 97 '' "$err" '5e00 keys 8191' -nk
     err="PR in (Read keys): the response takes 560008 bytes, only 8192 came
 $never
@@ -205,10 +207,8 @@ test_growing_lists() {
     show_keys 1500
     cell 'READ KEYS, shrunk before the second read' 0 "$shown" '' '5e00@1 keys 2000
 5e00@2+ keys 1500' -nk
-    err="PR in (Read keys): the response takes 17608 bytes, only 16808 came
-The list kept growing while it was read; try again
-$malformed"
-    cell 'READ KEYS, grown before each read' 97 '' "$err" '5e00@1 keys 2000
+    show_keys 2100
+    cell 'READ KEYS, grown before each read' 0 "$shown" '' '5e00@1 keys 2000
 5e00@2 keys 2100
 5e00@3+ keys 2200' -nk
     err='PR in (Read keys): Reservation conflict
