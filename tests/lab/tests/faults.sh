@@ -110,9 +110,9 @@ PR in (Report capabilities): LENGTH is $length, the capabilities alone take 8 by
 $malformed"
         cell "REPORT CAPABILITIES, LENGTH $length" 97 '' "$err" "5e02 data 000$length 1d 90 ea 01 00*2" -nc
     done
-    cell 'READ RESERVATION, two' 0 '  PR generation=0x7, Reservation follows:
-    Key=0xabc123
-    scope: LU_SCOPE,  type: Write Exclusive, registrants only' '' \
+    cell 'READ RESERVATION, two' 97 '' \
+        "PR in (Read reservation): the response lists 2 reservations, a logical unit has one at most
+$malformed" \
         '5e01 data 00000007 00000020 0000000000abc123 00*5 05 00*2 0000000000123abc 00*5 06 00*2' -nr
     end_cells lengths
 }
@@ -133,10 +133,10 @@ test_descriptors() {
         '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 4294967279, only 56 bytes came' \
         "00000030 $fixed ffffffd0 $sas"
     descriptors 'descriptor length 1 (overlap)' \
-        '1 at byte 8 does not fit the list: no TransportID is whole in its 1 bytes' \
+        '2 at byte 33 does not fit the list: ADDITIONAL DESCRIPTOR LENGTH takes bytes 53 to 56, only 56 bytes came' \
         "00000030 $fixed 00000001 $sas"
     descriptors 'descriptor length 23' \
-        '1 at byte 8 does not fit the list: no TransportID is whole in its 23 bytes' \
+        '2 at byte 55 does not fit the list: RESERVATION KEY takes bytes 55 to 62, only 56 bytes came' \
         "00000030 $fixed 00000017 $sas"
     descriptors 'descriptor length 25 (overrun)' \
         '1 at byte 8 does not fit the list: TRANSPORTID takes bytes 32 to 56, only 56 bytes came' \
@@ -150,12 +150,23 @@ test_descriptors() {
     descriptors 'second descriptor overruns' \
         '2 at byte 56 does not fit the list: TRANSPORTID takes bytes 80 to 104, only 104 bytes came' \
         "00000060 $fixed 00000018 $sas $fixed 00000019 $sas"
-    descriptors 'iSCSI name longer than its descriptor' \
-        '1 at byte 8 does not fit the list: no TransportID is whole in its 24 bytes' \
-        "00000030 $fixed 00000018 05 00 00 15 41*19 00"
-    descriptors 'iSCSI name of 65535 bytes' \
-        '1 at byte 8 does not fit the list: no TransportID is whole in its 24 bytes' \
-        "00000030 $fixed 00000018 05 00 ff ff 41*19 00"
+    # What is no TransportID is shown in hex.
+    local held='  PR generation=0x7
+    Key=0xabc123
+      All target ports bit clear
+      Relative port address: 0x1
+      << Reservation holder >>
+      scope: LU_SCOPE,  type: Write Exclusive, registrants only
+      Transport Id'
+    cell 'READ FULL STATUS, iSCSI name longer than its descriptor' 0 "$held of initiator:
+      05 00 00 15 41 41 41 41  41 41 41 41 41 41 41 41
+      41 41 41 41 41 41 41 00" '' "5e03 data 00000007 00000030 $fixed 00000018 05 00 00 15 41*19 00" -ns
+    cell 'READ FULL STATUS, iSCSI name of 65535 bytes' 0 "$held of initiator:
+      05 00 ff ff 41 41 41 41  41 41 41 41 41 41 41 41
+      41 41 41 41 41 41 41 00" '' "5e03 data 00000007 00000030 $fixed 00000018 05 00 ff ff 41*19 00" -ns
+    cell 'READ FULL STATUS, a host identifier' 0 "$held short or not multiple of 4 [length=16]:
+      06 00 00 00 aa 11 bb 22  cc 33 dd 44 ee 55 ff 66" '' \
+        "5e03 data 00000007 00000028 $fixed 00000010 06000000aa11bb22 cc33dd44ee55ff66" -ns
     # No TransportID at all: what else the descriptor says is whole.
     cell 'READ FULL STATUS, descriptor length 0' 0 '  PR generation=0x7
     Key=0xabc123
