@@ -335,7 +335,8 @@ END
 Fixed format, <<<deferred>>>; Sense key: Hardware Error
 Additional sense: Internal target failure
 PR in (Read keys): Medium or hardware error
-sg_persist failed: Medium or hardware error'
+sg_persist failed: Medium or hardware error
+The sense data is about an earlier command; this one was not carried out'
     cell 'READ KEYS, deferred error' 3 '' "$err" '5e00 sense 71 00 04 00*4 0a 00*4 44 00 00*4' -nk
     err='Persistent reservation in:
 Vendor specific sense buffer, in hex:
