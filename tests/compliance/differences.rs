@@ -1404,7 +1404,24 @@ impl Expectation<'_> {
             return;
         };
         let code = match answer_to(&self.case, command).sense[..] {
-            [0x70 | 0x71, _, _, _, _, _, _, 6, _, _, _, _, _, _, code, ..] => code,
+            [
+                0x70 | 0x71 | 0xf0 | 0xf1,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                6,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                code,
+                ..,
+            ] => code,
             _ => return,
         };
         let line = format!("  Field replaceable unit code: {code}\n");
