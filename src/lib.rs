@@ -1,7 +1,8 @@
 //! SCSI PERSISTENT RESERVE IN and OUT: the library of the command `sg_persist`.
 //!
-//! For other programs, [`logical_unit`] is the way in: it opens a logical unit, asks and changes, and gives
-//! values and errors, without printing anything. What the values are is in [`pr`].
+//! For other programs, [`logical_unit`] is the way in: it opens a logical unit, asks and changes,
+//! and gives values and errors, without printing anything. What the values are is in [`pr`]. The
+//! command itself reads and changes through it.
 //!
 //! For the command itself the story of one run is in [`run`]. It needs
 //!

@@ -552,7 +552,11 @@ impl<E: Exchange> LogicalUnit<E> {
         let (buffer, moved) = loop {
             let (mut buffer, moved) = self.fill(cdb, room.into(), filling)?;
             let came = moved.transferred;
-            let unwritten = Self::unwritten(action, &mut buffer, came);
+            // What a transport has made itself needs no such question.
+            let unwritten = match moved.whole_answer {
+                Some(_) => None,
+                None => Self::unwritten(action, &mut buffer, came),
+            };
             // What looks like an end that nobody wrote may be one that was: over another filling it
             // shows.
             if unwritten == Some(Unwritten::End) && filling == Filling::First {
