@@ -45,7 +45,7 @@ macro_rules! options {
         /// An option.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Opt {
-            $($(#[doc = $help] $option,)*)*
+            $($(#[doc = concat!("```text\n", $help, "\n```")] $option,)*)*
         }
 
         impl Opt {
