@@ -120,8 +120,8 @@ impl<'a, 'c> Channel<'a, 'c> {
     }
 
     /// Sends a command and tells how it went. After a unit attention it is sent again as often as
-    /// the task allows and [`Tries`] think right. Where the kernel refuses it on a read-only descriptor that was tried only
-    /// in the hope that it would do, the device is opened read-write.
+    /// the task allows, where that is right ([`Tries`]). Where the kernel refuses it on a read-only
+    /// descriptor that was tried only in the hope that it would do, the device is opened read-write.
     ///
     /// The outer error says that the device could not be opened again, the inner one is about the
     /// command.
