@@ -51,7 +51,7 @@ use crate::scsi::bytes::Truncated;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::SenseKey;
-use crate::transport::buffer::{Buffer, Filling, Received};
+use crate::transport::buffer::{Buffer, Filling, NO_COINCIDENCE, Received};
 use crate::transport::sgio::Kernel;
 use crate::transport::{
     Access, Command, CommandError, Data, Moved, NodeKind, Open as _, Transport,
@@ -228,9 +228,10 @@ impl<E: Exchange> LogicalUnit<E> {
         let (buffer, moved) = self
             .fill(inquiry::cdb(), room, Filling::First)
             .map_err(QueryError::Command)?;
-        let came = match buffer.is_unwritten(0, moved.transferred) {
-            true => 0,
-            false => moved.transferred,
+        // A few bytes may look unwritten by chance; they are too few anyway.
+        let came = match moved.transferred {
+            came @ NO_COINCIDENCE.. if buffer.is_unwritten(0, came) => 0,
+            came => came,
         };
         Ok(StandardInquiry::parse(&buffer.into_data(came))?)
     }
@@ -593,7 +594,7 @@ impl<E: Exchange> LogicalUnit<E> {
     /// What nobody wrote of the answer to `action`, of which so many bytes are said to have come.
     fn unwritten(action: ServiceAction, buffer: &mut Buffer, came: usize) -> Option<Unwritten> {
         let length = action.length_field();
-        if buffer.is_unwritten(0, came)
+        if came >= NO_COINCIDENCE && buffer.is_unwritten(0, came)
             || came >= length.end && buffer.is_unwritten(length.start, length.end)
         {
             return Some(Unwritten::All);

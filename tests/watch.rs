@@ -35,6 +35,19 @@ use watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
+/// How long the slow command of the scene takes, in milliseconds.
+const SLOWNESS: &str = "SG_PERSIST_WATCH_SLOWNESS";
+/// Longer than any machine takes to send a signal, which is to end the command before that.
+const ENDED_BY_A_SIGNAL: u64 = 60_000;
+
+/// Longer than a machine takes as a rule, of a command that is to come to its end; on a terminal
+/// shorter than a person is left without news.
+fn comes_to_its_end(scene: &str) -> u64 {
+    match scene.contains("terminal") {
+        true => 900,
+        false => 2_000,
+    }
+}
 const ALL: [Signal; 14] = [
     Signal::SIGALRM,
     Signal::SIGCONT,
@@ -245,7 +258,9 @@ fn play() {
             .unwrap();
     }
     let devices = Devices::default();
-    let slow = || devices.time.set(Duration::from_millis(700));
+    let slowness = env::var(SLOWNESS).ok().and_then(|text| text.parse().ok());
+    let slowness = Duration::from_millis(slowness.unwrap_or_default());
+    let slow = || devices.time.set(slowness);
     let quick = || devices.time.set(Duration::ZERO);
     match scene {
         "inquiry and change" | "inquiry and change on a terminal" => {
@@ -271,7 +286,7 @@ fn play() {
             let mut device = open(&Watched::new(devices.clone(), false));
             change(&mut *device);
             tell("sent\n");
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(slowness);
         }
         "refused change" | "refused change at an sg node" => {
             devices.status.set(ScsiStatus::RESERVATION_CONFLICT);
@@ -381,9 +396,14 @@ struct Child {
 }
 
 impl Child {
-    /// Starts it, and waits until its slow command is under way.
+    /// Starts it, and waits until its slow command is under way, which a signal is to end.
     fn at_device(scene: &str) -> Self {
-        let mut child = Self::start(scene);
+        Self::at_device_for(scene, ENDED_BY_A_SIGNAL)
+    }
+
+    /// The same with a command that takes so many milliseconds.
+    fn at_device_for(scene: &str, slowness: u64) -> Self {
+        let mut child = Self::start_with(scene, slowness);
         child.read_until("sent\n");
         // The word comes shortly before the wait.
         std::thread::sleep(Duration::from_millis(100));
@@ -391,10 +411,15 @@ impl Child {
     }
 
     fn start(scene: &str) -> Self {
+        Self::start_with(scene, 0)
+    }
+
+    fn start_with(scene: &str, slowness: u64) -> Self {
         let mut program = Program::new(env::current_exe().unwrap());
         program
             .args(["--exact", "play", "--nocapture", "--test-threads=1"])
             .env(SCENE, scene)
+            .env(SLOWNESS, slowness.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -541,13 +566,13 @@ fn a_change_is_not_stopped() {
             "reading on a terminal and change",
             "two changes",
         ] {
-            let mut child = Child::at_device(scene);
+            let mut child = Child::at_device_for(scene, comes_to_its_end(scene));
             child.send(signal);
             // The stop is not lost: it comes when the device has answered.
             assert_eq!(child.wait(), WaitStatus::Stopped(child.pid, signal));
             let began = std::time::Instant::now();
             child.read_until("answered\n");
-            assert!(began.elapsed() < Duration::from_millis(300), "{scene}");
+            assert!(began.elapsed() < Duration::from_millis(450), "{scene}");
             child.send(Signal::SIGCONT);
             child.comes_to_its_end();
         }
@@ -567,7 +592,7 @@ fn a_change_that_the_kernel_may_have_sent_twice() {
         ("refused change", true, ""),
         ("inquiry and change", true, ""),
     ] {
-        let mut child = Child::at_device(scene);
+        let mut child = Child::at_device_for(scene, comes_to_its_end(scene));
         if stopped {
             child.send(Signal::SIGSTOP);
             assert_eq!(
@@ -584,14 +609,14 @@ fn a_change_that_the_kernel_may_have_sent_twice() {
 
 #[test]
 fn reading_is_stopped() {
-    let mut child = Child::at_device("reading on a terminal");
+    let mut child = Child::at_device_for("reading on a terminal", 900);
     let began = std::time::Instant::now();
     child.send(Signal::SIGTSTP);
     assert_eq!(
         child.wait(),
         WaitStatus::Stopped(child.pid, Signal::SIGTSTP)
     );
-    assert!(began.elapsed() < Duration::from_millis(500));
+    assert!(began.elapsed() < Duration::from_millis(750));
     child.send(Signal::SIGCONT);
     child.read_until("answered\n");
     assert_eq!(child.wait(), WaitStatus::Exited(child.pid, 0));
@@ -603,7 +628,7 @@ fn what_the_parent_has_blocked_stays_blocked() {
         "inquiry and change, blocked",
         "inquiry and change on a terminal, blocked",
     ] {
-        let child = Child::at_device(scene);
+        let child = Child::at_device_for(scene, comes_to_its_end(scene));
         for signal in ALL {
             child.send(signal);
         }

@@ -16,7 +16,7 @@ const PAGE: usize = 4096;
 /// The fewest bytes that are ours from the start on.
 const LEAST: usize = 8192;
 /// From so many bytes on that nobody wrote it is no coincidence.
-const NO_COINCIDENCE: usize = 4;
+pub const NO_COINCIDENCE: usize = 4;
 
 /// With what a buffer is filled: one of two patterns that differ in every bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -179,7 +179,7 @@ pub(crate) fn refuses_room(answer: &Answer) -> bool {
     // ILLEGAL REQUEST, INVALID FIELD IN CDB.
     match answer.sense[..] {
         [
-            0x70 | 0xf0 | 0x71 | 0xf1,
+            0x70 | 0xf0,
             _,
             key,
             _,
