@@ -3046,6 +3046,13 @@ No command can ask for more than 65535 bytes, so the whole list cannot be read",
             .sends(INQUIRY, good("").residual(0))
             .run();
         ran.is(97, "sg_persist: SCSI INQUIRY failed on /dev/sda\n", "");
+        // One byte that is the buffer's own by chance did come.
+        let ran = sg_persist("-k -v /dev/sda")
+            .opens(RO)
+            .sends(INQUIRY, good("6a"))
+            .run();
+        let text = "got too few bytes (1)\n";
+        assert!(ran.stderr.ends_with(text), "{}", ran.stderr);
     }
 
     /// The sg driver moves data through a buffer of its own. What a device did not write of it is what
