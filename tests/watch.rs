@@ -250,6 +250,8 @@ fn play() {
         Some(scene) => (scene, true),
         None => (&scene[..], false),
     };
+    // A shell has its background jobs ignore SIGINT and SIGQUIT.
+    ENDING.into_iter().for_each(default_action);
     if !blocked {
         // The test's own threads keep them blocked: this one stands for the program.
         ALL.into_iter()

@@ -936,6 +936,7 @@ impl Expectation<'_> {
     fn rooms_told(&mut self, reading: &Reading, found: &Outcome) {
         if let Some(sent) = last_command(&self.outcome).cloned()
             && sent.cdb.first() == Some(&0x5e)
+            && reading.rooms.len() == 1
         {
             self.untold_transfer(&sent, found);
         }
