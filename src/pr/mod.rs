@@ -71,6 +71,15 @@ impl ReservationType {
             _ => return None,
         })
     }
+
+    /// Whether every registrant holds a reservation of this type.
+    #[must_use]
+    pub const fn is_held_by_all(self) -> bool {
+        matches!(
+            self,
+            Self::WRITE_EXCLUSIVE_ALL_REGISTRANTS | Self::EXCLUSIVE_ACCESS_ALL_REGISTRANTS
+        )
+    }
 }
 
 /// The SCOPE of a persistent reservation (SPC-5, persistent reservation scopes), four bits.

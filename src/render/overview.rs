@@ -180,15 +180,6 @@ fn identity(inquiry: &StandardInquiry, shown: DeviceText) -> String {
     words.join(" ")
 }
 
-/// Whether every registered nexus holds a reservation of this type.
-fn is_held_by_all(reservation_type: ReservationType) -> bool {
-    matches!(
-        reservation_type,
-        ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS
-            | ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS
-    )
-}
-
 /// The reservation's type, and who may do what because of it.
 fn access(held: &Reservation, registrants: Registrants) -> String {
     let key = held.reservation_key;
@@ -241,7 +232,7 @@ fn holder(held: &Reservation, snapshot: &Snapshot) -> String {
         Ok(data) => data.descriptors.len(),
         Err(_) => snapshot.keys.keys.len(),
     };
-    if is_held_by_all(held.reservation_type) {
+    if held.reservation_type.is_held_by_all() {
         let mut text = match registered {
             0 => "Every registration holds it, yet there is none.".to_owned(),
             _ => "Every registration holds it.".to_owned(),
@@ -369,7 +360,7 @@ fn rows(unit: &Unit<'_>) -> Vec<Row> {
     }
     let keys = &snapshot.keys.keys;
     let held = snapshot.reservation.reservation;
-    let all_hold = held.is_some_and(|held| is_held_by_all(held.reservation_type));
+    let all_hold = held.is_some_and(|held| held.reservation_type.is_held_by_all());
     // A key that is registered twice does not tell which of the two holds the reservation.
     let holder = held
         .map(|held| held.reservation_key)

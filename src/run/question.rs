@@ -3,8 +3,8 @@
 use super::device::{Device, Session};
 use crate::cli::request::Question;
 use crate::error::Error;
+use crate::pr::ReservationKey;
 use crate::pr::prin::Reservation;
-use crate::pr::{ReservationKey, ReservationType};
 use crate::transport::Access;
 
 /// Asks the device; `true` is yes.
@@ -27,7 +27,7 @@ pub(super) fn ask(
             let Some(held) = data.reservation else {
                 return Ok(Some(false));
             };
-            if !is_held_by_all(held.reservation_type) {
+            if !held.reservation_type.is_held_by_all() {
                 // Key 0 is nobody's: the holder is not told.
                 return Ok(Some(
                     held.reservation_key == key && key != ReservationKey(0),
@@ -38,13 +38,4 @@ pub(super) fn ask(
             Ok(agree.then(|| keys.keys.contains(&key)))
         })?),
     }
-}
-
-/// Whether every registered nexus holds a reservation of this type.
-fn is_held_by_all(reservation_type: ReservationType) -> bool {
-    matches!(
-        reservation_type,
-        ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS
-            | ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS
-    )
 }

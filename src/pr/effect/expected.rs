@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::state::{NO_KEY, Registrants, is_shared, name, shared, single};
+use super::state::{NO_KEY, Registrants, name, shared, single};
 use super::words::{amount, kind, number, reservation_text};
 use super::{Difference, View};
 use crate::pr::prin::{FullStatusDescriptor, Reservation, TargetPorts};
@@ -91,7 +91,7 @@ impl View<'_> {
         let Some(held) = self.held_before else {
             return;
         };
-        if is_shared(held.reservation_type) {
+        if held.reservation_type.is_held_by_all() {
             let kept = |after: Reservation| {
                 (after.scope, after.reservation_type) == (held.scope, held.reservation_type)
             };
@@ -254,7 +254,7 @@ impl View<'_> {
     /// Another holder of the reservation that this host must have, likewise. What all registrants
     /// are to hold, others can release and reserve for themselves.
     pub(super) fn not_held_by_this_host(&self) -> Option<Difference> {
-        let alone = self.becomes_ours() && !is_shared(self.out.reservation_type);
+        let alone = self.becomes_ours() && !self.out.reservation_type.is_held_by_all();
         let is_elsewhere = alone && self.holder_is_ours(self.told_after) == Some(false);
         is_elsewhere.then(|| {
             let expected = "this host to hold the reservation";
@@ -285,7 +285,7 @@ impl View<'_> {
     /// Whether this host holds the reservation that one nexus holds alone; `None` if that is not
     /// known.
     fn holder_is_ours(&self, told: Option<&[FullStatusDescriptor]>) -> Option<bool> {
-        let single = |held: &(Scope, ReservationType)| !is_shared(held.1);
+        let single = |held: &(Scope, ReservationType)| !held.1.is_held_by_all();
         let holds = |nexus: &&FullStatusDescriptor| nexus.held.as_ref().is_some_and(single);
         let mut holders = told?.iter().filter(holds).peekable();
         holders.peek()?;
@@ -496,7 +496,7 @@ impl View<'_> {
     }
 
     fn reserved(&self, expected: Reservation, found: &mut Vec<Difference>) {
-        let matches = if is_shared(expected.reservation_type) {
+        let matches = if expected.reservation_type.is_held_by_all() {
             self.is_shared_as(expected.scope, expected.reservation_type)
         } else {
             self.held_after == Some(expected)
@@ -530,7 +530,7 @@ impl View<'_> {
     pub(super) fn is_shared_as(&self, scope: Scope, reservation_type: ReservationType) -> bool {
         self.held_after.is_some_and(|held| {
             (held.scope, held.reservation_type) == (scope, reservation_type)
-                && is_shared(reservation_type)
+                && reservation_type.is_held_by_all()
                 && !self.after.is_empty()
                 && (held.reservation_key == NO_KEY || self.after.has(held.reservation_key))
         })

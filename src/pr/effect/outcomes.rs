@@ -1,6 +1,6 @@
 //! To what a command can have led, and what other nexuses can have made of it.
 
-use super::state::{Keys, NO_KEY, is_shared, single};
+use super::state::{Keys, NO_KEY, single};
 use super::words::reservation_text;
 use super::{Difference, View};
 use crate::pr::prin::Reservation;
@@ -72,7 +72,7 @@ impl View<'_> {
             scope,
             reservation_type,
         } = held;
-        if is_shared(reservation_type) {
+        if reservation_type.is_held_by_all() {
             return vec![Standing::Everybodys(scope, reservation_type)];
         }
         let mut standings = Vec::new();
@@ -105,7 +105,7 @@ impl View<'_> {
             });
         };
         let some_others = !others.is_empty();
-        let named = match is_shared(self.out.reservation_type) {
+        let named = match self.out.reservation_type.is_held_by_all() {
             true => Standing::Everybodys(self.out.scope, self.out.reservation_type),
             false => Standing::Ours(self.out.scope, self.out.reservation_type),
         };
@@ -241,7 +241,7 @@ impl View<'_> {
         let Some(held) = self.held_after else {
             return true;
         };
-        if is_shared(held.reservation_type) {
+        if held.reservation_type.is_held_by_all() {
             return self.is_shared_as(held.scope, held.reservation_type);
         }
         let ours = usize::from(own == Some(held.reservation_key));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::pr::ReservationKey;
 use crate::pr::prin::{
     FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
 };
 use crate::pr::transport_id::{Initiator, ProtocolIdentifier, TransportId};
-use crate::pr::{ReservationKey, ReservationType};
 
 /// The registrations and the reservation of a logical unit at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,23 +135,14 @@ impl Sender<'_> {
 
 pub(super) const NO_KEY: ReservationKey = ReservationKey(0);
 
-/// Whether all registered nexuses hold a reservation of this type.
-pub(super) fn is_shared(reservation_type: ReservationType) -> bool {
-    matches!(
-        reservation_type,
-        ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS
-            | ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS
-    )
-}
-
 /// The reservation, if one nexus alone holds it.
 pub(super) fn single(reservation: Option<Reservation>) -> Option<Reservation> {
-    reservation.filter(|held| !is_shared(held.reservation_type))
+    reservation.filter(|held| !held.reservation_type.is_held_by_all())
 }
 
 /// The reservation, if all registered nexuses hold it.
 pub(super) fn shared(reservation: Option<Reservation>) -> Option<Reservation> {
-    reservation.filter(|held| is_shared(held.reservation_type))
+    reservation.filter(|held| held.reservation_type.is_held_by_all())
 }
 
 /// Keys, one for each registration, sorted.

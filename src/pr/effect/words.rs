@@ -1,6 +1,5 @@
 //! Counts and reservations in words.
 
-use super::state::is_shared;
 use crate::pr::prin::Reservation;
 use crate::pr::{ReservationType, Scope};
 
@@ -35,7 +34,7 @@ pub(super) fn reservation_text(reservation: Option<Reservation>) -> String {
         return "no reservation".to_owned();
     };
     let kind = kind(held.scope, held.reservation_type);
-    if is_shared(held.reservation_type) {
+    if held.reservation_type.is_held_by_all() {
         return format!("reservation {kind}");
     }
     format!("reservation {kind} held by key {}", held.reservation_key)
