@@ -10,6 +10,7 @@
 //! - [`pr`]: the commands, their parameter data and parameter lists, and on [`scsi`]: what all
 //!   SCSI commands share, with [`nvme`] beside them: the same of NVM Express; all three are pure
 //!   functions over bytes;
+//! - [`host_ports`]: this host's initiator ports;
 //! - [`transport`]: the way to the device server and back;
 //! - [`render`]: answers and failures in words;
 //! - [`output`]: files to write; [`clock`]: time;
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod exit;
+pub mod host_ports;
 pub mod logical_unit;
 pub mod nvme;
 pub mod output;

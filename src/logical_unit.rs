@@ -52,9 +52,8 @@ use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::SenseKey;
 use crate::transport::buffer::{Buffer, Filling, NO_COINCIDENCE, Received};
-use crate::transport::sgio::Kernel;
 use crate::transport::{
-    Access, Command, CommandError, Data, Moved, NodeKind, Open as _, Transport,
+    Access, Command, CommandError, Data, LinuxDevices, Moved, NodeKind, Open as _, Transport,
 };
 
 /// How often answers that belong together are read again where the registrations changed between
@@ -174,7 +173,7 @@ impl LogicalUnit {
     /// # Errors
     /// What the operating system says.
     pub fn open(device: &Path, access: Access) -> io::Result<Self> {
-        Ok(Self::new(Kernel.open(device, access)?))
+        Ok(Self::new(LinuxDevices.open(device, access)?))
     }
 
     /// A logical unit at the end of `transport`.

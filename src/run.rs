@@ -29,6 +29,7 @@ mod document;
 mod overview;
 mod question;
 mod report;
+mod trace;
 
 use console::Console;
 use device::{Device, Record, Session, malformed};

@@ -14,13 +14,13 @@ use sg_persist::nvme::Command;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
 use sg_persist::transport::nvme::Passthrough;
-use sg_persist::transport::translation::Translator;
+use sg_persist::transport::nvme::translator::Translator;
 use sg_persist::transport::{Data, Node, NodeKind};
 
 const PAGE: &str = include_str!("../man/sg_persist.8");
 const EXIT: &str = include_str!("../src/exit.rs");
-const MAIN: &str = include_str!("../src/main.rs");
-const NVME_STATUSES: &str = include_str!("../src/scsi/sense_text/nvme_status.txt");
+const MAIN: &str = include_str!("../src/bin/sg_persist/main.rs");
+const NVME_STATUSES: &str = include_str!("../src/nvme/status.txt");
 const WHOLE_RUNS: &str = include_str!("whole_runs.rs");
 
 type Names = BTreeSet<String>;

@@ -1,6 +1,6 @@
 //! The allocator of the program, as that of these tests.
 
-#[path = "../src/memory.rs"]
+#[path = "../src/bin/sg_persist/memory.rs"]
 mod memory;
 
 use std::alloc::{GlobalAlloc, Layout};

@@ -20,8 +20,8 @@ use sg_persist::clock::SystemClock;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::nvme::{self, Direction, Queue};
 use sg_persist::run::{World, run};
+use sg_persist::transport::nvme::translator::Translator;
 use sg_persist::transport::nvme::{NoPath, Passthrough};
-use sg_persist::transport::translation::Translator;
 use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
 
 const INQUIRY_LINES: &str = "  NVMe      Model number of   evis\n  Peripheral device type: disk\n";

@@ -20,10 +20,10 @@ use sg_persist::pr::prin::{
 };
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::pr::{ReservationKey, ReservationType, Scope};
+use sg_persist::render::sense;
 use sg_persist::render::{DeviceText, hex, text, transport_id};
 use sg_persist::scsi::inquiry::StandardInquiry;
 use sg_persist::scsi::sense::Sense;
-use sg_persist::scsi::sense_text;
 
 use checks::{Answer, Scene, WORDS};
 
@@ -417,7 +417,7 @@ proptest! {
 
     #[test]
     fn any_sense_data_has_words(sense in sense()) {
-        let words = sense_text::describe(&sense, true);
+        let words = sense::describe(&sense, true);
         prop_assert_eq!(words.last(), Some(&b'\n'));
         prop_assert!(words.len() <= 1024 + 100 * sense.len());
         let known = sense.len() >= 3 && matches!(sense[0] & 0x7f, 0x70..=0x73);

@@ -1,6 +1,6 @@
 //! The program's thread that waits for signals.
 
-#[path = "../src/thread.rs"]
+#[path = "../src/bin/sg_persist/thread.rs"]
 mod thread;
 
 use std::fmt::Write;

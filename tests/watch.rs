@@ -6,9 +6,9 @@
 #![allow(clippy::unwrap_used)]
 #![allow(unsafe_code)]
 
-#[path = "../src/thread.rs"]
+#[path = "../src/bin/sg_persist/thread.rs"]
 mod thread;
-#[path = "../src/watch.rs"]
+#[path = "../src/bin/sg_persist/watch.rs"]
 mod watch;
 
 use std::cell::Cell;

@@ -3703,7 +3703,7 @@ The change itself was made
     fn nvme_namespaces_have_reservations() {
         use sg_persist::nvme::{self, status::NvmeStatus};
         use sg_persist::transport::nvme::Passthrough;
-        use sg_persist::transport::translation::Translator;
+        use sg_persist::transport::nvme::translator::Translator;
         use sg_persist::transport::{Data, Node, NodeKind};
 
         /// Supports reservations, and has a report of nobody at generation 5.

@@ -22,6 +22,11 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReservationKey(pub u64);
 
+impl ReservationKey {
+    /// The key that no registration has.
+    pub const NONE: Self = Self(0);
+}
+
 impl fmt::Display for ReservationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use crate::render::hex_rows;
+use crate::render::sense;
 use crate::scsi::cdb::Cdb;
-use crate::scsi::hex_rows;
 use crate::scsi::sense::{Sense, SenseKey};
-use crate::scsi::sense_text;
 use crate::scsi::status::ScsiStatus;
 use crate::transport::{Completion, os_error_text};
 
@@ -100,7 +100,7 @@ fn sense(name: &str, requested: Option<usize>, completion: &Completion, level: u
         return Vec::new();
     }
     let mut text = format!("{name}:\n").into_bytes();
-    text.extend(sense_text::describe(&completion.sense, level >= 2));
+    text.extend(sense::describe(&completion.sense, level >= 2));
     let always = matches!(
         sense.map(|sense| sense.key),
         Some(

@@ -6,8 +6,8 @@ use super::{DeviceText, transport_id};
 use crate::pr::prin;
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
 use crate::pr::{ReservationType, Scope};
+use crate::render::hex_rows;
 use crate::scsi::cdb::Cdb;
-use crate::scsi::hex_rows;
 
 /// PERSISTENT RESERVE IN.
 #[must_use]

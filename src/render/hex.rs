@@ -1,7 +1,7 @@
 //! Answers in hexadecimal: `-H`, `-HH`, `-HHH`.
 
 use crate::pr::prin::{HEADER_LENGTH, Header, ServiceAction};
-use crate::scsi::hex_rows;
+use crate::render::hex_rows;
 
 /// The bytes of a whole answer to `action`, as `-H` given `count` times shows them.
 #[must_use]

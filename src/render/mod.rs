@@ -3,8 +3,10 @@
 pub mod diagnostic;
 pub mod dry_run;
 pub mod hex;
+pub mod hex_rows;
 pub mod json;
 pub mod overview;
+pub mod sense;
 pub mod text;
 pub mod transport_id;
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::DeviceText;
 use super::transport_id::host_identifier;
+use crate::host_ports::is_own;
 use crate::pr::effect::Registrants;
 use crate::pr::prin::{Capabilities, FullStatusDescriptor, Reservation, TargetPorts};
 use crate::pr::snapshot::{NoAnswer, Snapshot};
@@ -16,7 +17,6 @@ use crate::pr::{ReservationKey, ReservationType, Scope};
 use crate::scsi::asc;
 use crate::scsi::inquiry::StandardInquiry;
 use crate::scsi::sense::Sense;
-use crate::transport::own_ports::is_own;
 
 /// The most columns that a line takes.
 pub const COLUMNS: usize = 100;

@@ -2,7 +2,7 @@
 
 use super::DeviceText;
 use crate::pr::transport_id::{Initiator, MINIMUM_LENGTH, ProtocolIdentifier, TransportId};
-use crate::scsi::hex_rows;
+use crate::render::hex_rows;
 
 /// The lines that describe the TransportID at the start of `id_bytes`.
 ///

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::console::Console;
+use super::trace::Tracer;
 use crate::cli::request::{AccessPolicy, Operation, Task};
 use crate::clock::Clock;
 use crate::error::{Error, Family};
@@ -20,7 +21,6 @@ use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
 use crate::scsi::sense::{Sense, SenseKey};
-use crate::transport::trace::Tracer;
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
     os_error_text,

@@ -30,7 +30,7 @@ pub(super) fn ask(
             if !held.reservation_type.is_held_by_all() {
                 // Key 0 is nobody's: the holder is not told.
                 return Ok(Some(
-                    held.reservation_key == key && key != ReservationKey(0),
+                    held.reservation_key == key && key != ReservationKey::NONE,
                 ));
             }
             let keys = device.read_keys()?;

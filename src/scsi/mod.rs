@@ -5,8 +5,6 @@
 pub mod asc;
 pub mod bytes;
 pub mod cdb;
-pub mod hex_rows;
 pub mod inquiry;
 pub mod sense;
-pub mod sense_text;
 pub mod status;

@@ -113,7 +113,7 @@ impl Sense {
     }
 
     /// As [`Sense::parse`], but of any length: what did not come is 0.
-    pub(super) fn parse_header(sense: &[u8]) -> Option<Self> {
+    pub(crate) fn parse_header(sense: &[u8]) -> Option<Self> {
         let (format, deferred) = match response_code(sense)? {
             0x70 => (SenseFormat::Fixed, false),
             0x71 => (SenseFormat::Fixed, true),
@@ -137,14 +137,14 @@ impl Sense {
 }
 
 /// The RESPONSE CODE field, if anything came (SPC-5 4.4.1).
-pub(super) fn response_code(sense: &[u8]) -> Option<u8> {
+pub(crate) fn response_code(sense: &[u8]) -> Option<u8> {
     sense.first().map(|byte| byte & 0x7f)
 }
 
 /// The part of `sense` that its ADDITIONAL SENSE LENGTH field covers: the device
 /// server has said nothing in the bytes after that (SPC-5 4.4.3). Sense data that
 /// ends before that field is taken as it is.
-pub(super) fn within_additional_length(sense: &[u8]) -> &[u8] {
+pub(crate) fn within_additional_length(sense: &[u8]) -> &[u8] {
     let covered = match sense.get(7) {
         Some(&length) => usize::from(length) + 8,
         None => sense.len(),

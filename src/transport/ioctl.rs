@@ -167,12 +167,8 @@ const _: () = {
 /// more get another each time. The driver may leave it smaller.
 pub(super) fn sg_reserve(device: BorrowedFd<'_>, size: c_int) -> io::Result<()> {
     let mut size = size;
-    ioctl(
-        device,
-        SG_SET_RESERVED_SIZE,
-        ptr::from_mut(&mut size).cast(),
-    )
-    .map(drop)
+    // SAFETY: there is no address in an int.
+    unsafe { ioctl(device, Request::SgReserve(&mut size)) }.map(drop)
 }
 
 /// Sends `command` through a block or sg node, and waits for its end.
@@ -214,7 +210,9 @@ pub(super) fn sg_io_v3(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::
         #[cfg(target_pointer_width = "64")]
         padding_at_the_end: 0,
     };
-    ioctl(device, SG_IO, ptr::from_mut(&mut header).cast())?;
+    // SAFETY: command, data and sense data are borrowed by this function, mutably where the kernel
+    // writes, and each is as long as the length beside it.
+    unsafe { ioctl(device, Request::SgIoV3(&mut header)) }?;
     let sense_length = usize::from(header.sb_len_wr).min(sense.len());
     Ok(Completion {
         status: ScsiStatus(header.status),
@@ -253,7 +251,9 @@ pub(super) fn sg_io_v4(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::
             header.dout_xferp = address(list.as_ptr());
         }
     }
-    ioctl(device, SG_IO, ptr::from_mut(&mut header).cast())?;
+    // SAFETY: command, data and sense data are borrowed by this function, mutably where the kernel
+    // writes, and each is as long as the length beside it.
+    unsafe { ioctl(device, Request::SgIoV4(&mut header)) }?;
     let sense_length = usize::try_from(header.response_len).map_err(too_long)?;
     Ok(Completion {
         // A status that does not fit a byte is none of SAM-6's.
@@ -272,7 +272,8 @@ pub(super) fn sg_io_v4(device: BorrowedFd<'_>, mut command: Command<'_>) -> io::
 
 /// The number of the namespace that an NVMe node leads to.
 pub(super) fn nvme_namespace(device: BorrowedFd<'_>) -> io::Result<u32> {
-    let namespace = ioctl(device, NVME_IOCTL_ID, ptr::null_mut())?;
+    // SAFETY: there is no structure, so there is no address in it.
+    let namespace = unsafe { ioctl(device, Request::NvmeNamespace) }?;
     u32::try_from(namespace).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
@@ -306,35 +307,57 @@ pub(super) fn nvme_passthrough(
         Data::In(buffer) => passthru.addr = address(buffer.as_mut_ptr()),
         Data::Out(list) => passthru.addr = address(list.as_ptr()),
     }
-    let request = match command.queue() {
-        Queue::Admin => NVME_IOCTL_ADMIN_CMD,
-        Queue::Io => NVME_IOCTL_IO_CMD,
-    };
-    let status = ioctl(device, request, ptr::from_mut(&mut passthru).cast())?;
+    let request = Request::NvmePassthrough(command.queue(), &mut passthru);
+    // SAFETY: the data is borrowed by this function, mutably where the controller writes, and is as
+    // long as the command has it, which was compared above.
+    let status = unsafe { ioctl(device, request) }?;
     u16::try_from(status)
         .map(NvmeStatus)
         .map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
+/// A request, with the structure that it takes.
+#[derive(Debug)]
+enum Request<'a> {
+    /// SG_IO for block and sg nodes.
+    SgIoV3(&'a mut SgIoHdr),
+    /// SG_IO for bsg nodes.
+    SgIoV4(&'a mut SgIoV4),
+    /// SG_SET_RESERVED_SIZE, in bytes.
+    SgReserve(&'a mut c_int),
+    /// NVME_IOCTL_ID, which takes nothing.
+    NvmeNamespace,
+    /// NVME_IOCTL_ADMIN_CMD or NVME_IOCTL_IO_CMD.
+    NvmePassthrough(Queue, &'a mut PassthruCmd),
+}
+
 /// The ioctl.
 ///
-/// `argument` is null with NVME_IOCTL_ID. Otherwise it is a live, exclusively borrowed `SgIoHdr` or
-/// `SgIoV4` with SG_IO, a `c_int` with SG_SET_RESERVED_SIZE, a `PassthruCmd` with the other two, filled
-/// by one of the functions above, which are the only callers.
-fn ioctl(device: BorrowedFd<'_>, request: libc::Ioctl, argument: *mut c_void) -> io::Result<c_int> {
-    // SAFETY: SG_IO takes a pointer to one of two structures and tells them apart by their first
-    // word, 'S' or 'Q'; SG_SET_RESERVED_SIZE reads a `c_int`; the two NVMe requests that carry a
-    // command take a pointer to one structure, whose size is part of their number; NVME_IOCTL_ID
-    // looks at no argument. `argument` points at a whole structure of the kind that `request`
-    // takes; the layouts are asserted above. A driver that does not know a request refuses it
-    // without looking at the argument. With a command the kernel reads the command and the data
-    // out, and writes the structure's output fields, the sense data and the data in. Each pointer
-    // in the structure comes from a borrow that its caller holds until after this call (command
-    // and data in its arguments, sense on the stack), is at least as long as the length beside it,
-    // and was borrowed mutably where the kernel writes. With SG_IO the header tells how much moves
-    // in which direction; with NVMe commands the command does, and `nvme_passthrough` has compared
-    // it with the buffer. The kernel keeps none of the pointers after the ioctl has returned.
-    let result = unsafe { libc::ioctl(device.as_raw_fd(), request, argument) };
+/// # Safety
+/// With each address in the structure there is a length (of the command, of the data, of the sense
+/// data). So many bytes at the address must be readable, and writable where the kernel writes
+/// there (sense data, data in), until this returns. With an NVMe command the length of the data has
+/// to be what the controller makes of the command.
+unsafe fn ioctl(device: BorrowedFd<'_>, request: Request<'_>) -> io::Result<c_int> {
+    let (number, argument): (libc::Ioctl, *mut c_void) = match request {
+        Request::SgIoV3(header) => (SG_IO, ptr::from_mut(header).cast()),
+        Request::SgIoV4(header) => (SG_IO, ptr::from_mut(header).cast()),
+        Request::SgReserve(size) => (SG_SET_RESERVED_SIZE, ptr::from_mut(size).cast()),
+        Request::NvmeNamespace => (NVME_IOCTL_ID, ptr::null_mut()),
+        Request::NvmePassthrough(Queue::Admin, passthru) => {
+            (NVME_IOCTL_ADMIN_CMD, ptr::from_mut(passthru).cast())
+        }
+        Request::NvmePassthrough(Queue::Io, passthru) => {
+            (NVME_IOCTL_IO_CMD, ptr::from_mut(passthru).cast())
+        }
+    };
+    // SAFETY: `argument` is an exclusive borrow of a whole structure of the kind that the request
+    // takes; the layouts are asserted above. SG_IO tells its two kinds apart by their first word,
+    // 'S' or 'Q'; the NVMe requests have the size of theirs in their number; SG_SET_RESERVED_SIZE
+    // reads an int; NVME_IOCTL_ID looks at no argument. A driver that does not know a request
+    // refuses it without looking at the argument. The kernel writes the structure's output fields,
+    // and what the caller has promised to be writable, and keeps no pointer after it has returned.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), number, argument) };
     if result < 0 {
         Err(io::Error::last_os_error())
     } else {

@@ -16,7 +16,7 @@ const HEAD: &str = "\
 ";
 
 const BLOCK: &str = "
-/* The block of src/memory.rs, four megabytes, behind all other zeros rather than among them. */
+/* The block of src/bin/sg_persist/memory.rs, four megabytes, behind all other zeros rather than among them. */
 SECTIONS
 {
   .bss.last (NOLOAD) :

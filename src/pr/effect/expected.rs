@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::state::{NO_KEY, Registrants, name, shared, single};
+use super::state::{Registrants, name, shared, single};
 use super::words::{amount, kind, number, reservation_text};
 use super::{Difference, View};
 use crate::pr::prin::{FullStatusDescriptor, Reservation, TargetPorts};
@@ -21,7 +21,7 @@ impl View<'_> {
             ServiceAction::Register => self.expect_register(&mut found),
             // Which key it replaced or removed, if any, nobody knows.
             ServiceAction::RegisterAndIgnoreExistingKey => {
-                if self.new_key() != NO_KEY {
+                if self.new_key() != ReservationKey::NONE {
                     self.at_least(1 + self.uncertain_ports(), self.new_key(), &mut found);
                 }
             }
@@ -56,12 +56,13 @@ impl View<'_> {
         let (old, new) = (self.own_key(), self.new_key());
         let held = single(self.held_before).filter(|held| held.reservation_key == old);
         // With a second registration under the same key, that one may be the holder.
-        let held_by_us = held.filter(|_| old != NO_KEY && self.before.count(old) == 1);
-        if old != NO_KEY && old != new {
+        let held_by_us =
+            held.filter(|_| old != ReservationKey::NONE && self.before.count(old) == 1);
+        if old != ReservationKey::NONE && old != new {
             self.at_most(self.before.count(old).saturating_sub(1), old, found);
         }
-        if new == NO_KEY {
-            if old != NO_KEY && self.after.is_empty() {
+        if new == ReservationKey::NONE {
+            if old != ReservationKey::NONE && self.after.is_empty() {
                 self.no_reservation(found);
             } else if let Some(held) = held_by_us {
                 self.not_held_by(held.reservation_key, found);
@@ -106,7 +107,7 @@ impl View<'_> {
 
     fn expect_preempt(&self, found: &mut Vec<Difference>) {
         let (own, victim) = (self.own_key(), self.new_key());
-        if victim == NO_KEY {
+        if victim == ReservationKey::NONE {
             self.alone(own, found);
             self.reserved_for(own, found);
             return;
@@ -161,7 +162,7 @@ impl View<'_> {
     /// Whether a host that is registered may have registered its key once more.
     pub(super) fn may_be_again(&self) -> bool {
         self.sender.registrants == Registrants::Hosts
-            && self.own_key() == NO_KEY
+            && self.own_key() == ReservationKey::NONE
             && self.before.has(self.new_key())
             && self.this_host_has(self.new_key(), self.told_before) != Some(false)
     }
@@ -221,7 +222,7 @@ impl View<'_> {
         match self.out.action {
             ServiceAction::Reserve | ServiceAction::ReplaceLostReservation => true,
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
-                self.new_key() == NO_KEY || self.takes_over()
+                self.new_key() == ReservationKey::NONE || self.takes_over()
             }
             _ => false,
         }
@@ -234,7 +235,9 @@ impl View<'_> {
         let key = match self.out.action {
             ServiceAction::Register
             | ServiceAction::RegisterAndIgnoreExistingKey
-            | ServiceAction::ReplaceLostReservation => Some(new).filter(|&key| key != NO_KEY),
+            | ServiceAction::ReplaceLostReservation => {
+                Some(new).filter(|&key| key != ReservationKey::NONE)
+            }
             ServiceAction::Reserve | ServiceAction::Release => Some(own),
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
                 Some(own).filter(|&own| own != new || self.becomes_ours())
@@ -269,7 +272,7 @@ impl View<'_> {
             self.out.action,
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort
         );
-        preempts && self.new_key() != NO_KEY
+        preempts && self.new_key() != ReservationKey::NONE
     }
 
     /// Whether one of this host's ports has the key, by what is `told`; `None` if that is not
@@ -314,7 +317,7 @@ impl View<'_> {
     /// Whether this host is seen to be registered with the key that the command registers.
     pub(super) fn this_host_registered(&self) -> bool {
         self.registers()
-            && self.new_key() != NO_KEY
+            && self.new_key() != ReservationKey::NONE
             && self.this_host_has(self.new_key(), self.told_after) == Some(true)
     }
 
@@ -327,7 +330,7 @@ impl View<'_> {
         );
         replaces
             && match self.new_key() {
-                NO_KEY => self.gone() > 0,
+                ReservationKey::NONE => self.gone() > 0,
                 new => self.after.count(new) > self.before.count(new),
             }
     }
@@ -339,10 +342,10 @@ impl View<'_> {
             return false;
         }
         let is_host = self.sender.registrants == Registrants::Hosts;
-        let names_no_key = self.own_key() == NO_KEY
+        let names_no_key = self.own_key() == ReservationKey::NONE
             || self.out.action == ServiceAction::RegisterAndIgnoreExistingKey;
         match self.new_key() {
-            NO_KEY => {
+            ReservationKey::NONE => {
                 let ours = self.told_after.and_then(|all| self.any_is_ours(all.iter()));
                 let nobody = self.after.is_empty() || is_host && ours == Some(false);
                 nobody && names_no_key
@@ -359,7 +362,7 @@ impl View<'_> {
                 format!("a reservation held by key {}", self.own_key())
             }
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort
-                if self.new_key() == NO_KEY && shared(self.held_before).is_none() =>
+                if self.new_key() == ReservationKey::NONE && shared(self.held_before).is_none() =>
             {
                 "a reservation of all registrants".to_owned()
             }
@@ -381,9 +384,10 @@ impl View<'_> {
         );
         let victim = self.new_key();
         let is_open = preempts
-            && victim != NO_KEY
+            && victim != ReservationKey::NONE
             && !self.before.has(victim)
-            && single(self.held_after).is_some_and(|held| held.reservation_key == NO_KEY);
+            && single(self.held_after)
+                .is_some_and(|held| held.reservation_key == ReservationKey::NONE);
         is_open.then(|| {
             Difference::new(
                 "a holder of the reservation that is listed",
@@ -411,7 +415,7 @@ impl View<'_> {
     /// Nothing shows that a registration holds for all target ports, as the command asked for.
     pub(super) fn not_for_all_target_ports(&self) -> Option<Difference> {
         let key = self.new_key();
-        let asked = self.registers() && self.out.all_target_ports && key != NO_KEY;
+        let asked = self.registers() && self.out.all_target_ports && key != ReservationKey::NONE;
         if !asked || self.sender.registrants == Registrants::Hosts {
             return None;
         }
@@ -441,7 +445,7 @@ impl View<'_> {
     /// Whether registrations have gone that this command cannot have removed.
     pub(super) fn others_left(&self) -> bool {
         let ignores = self.out.action == ServiceAction::RegisterAndIgnoreExistingKey;
-        self.gone() > usize::from(ignores || self.own_key() != NO_KEY)
+        self.gone() > usize::from(ignores || self.own_key() != ReservationKey::NONE)
     }
 
     /// How many registrations that were there before are not there any more.
@@ -532,7 +536,8 @@ impl View<'_> {
             (held.scope, held.reservation_type) == (scope, reservation_type)
                 && reservation_type.is_held_by_all()
                 && !self.after.is_empty()
-                && (held.reservation_key == NO_KEY || self.after.has(held.reservation_key))
+                && (held.reservation_key == ReservationKey::NONE
+                    || self.after.has(held.reservation_key))
         })
     }
 }

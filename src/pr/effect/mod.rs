@@ -56,7 +56,7 @@ use super::ReservationKey;
 use super::prin::{FullStatusDescriptor, Reservation};
 use super::prout::{PersistentReserveOut, ServiceAction};
 
-use state::{Keys, NO_KEY};
+use state::Keys;
 pub use state::{Registrants, Sender, State};
 
 /// What two states tell about a command.
@@ -266,7 +266,7 @@ pub fn check(
 fn least_count(out: &PersistentReserveOut) -> u32 {
     match out.action {
         ServiceAction::Register | ServiceAction::RegisterAndIgnoreExistingKey => {
-            u32::from(out.service_action_reservation_key != NO_KEY)
+            u32::from(out.service_action_reservation_key != ReservationKey::NONE)
         }
         _ => standard_count(out),
     }

@@ -1,6 +1,6 @@
 //! To what a command can have led, and what other nexuses can have made of it.
 
-use super::state::{Keys, NO_KEY, single};
+use super::state::{Keys, single};
 use super::words::reservation_text;
 use super::{Difference, View};
 use crate::pr::prin::Reservation;
@@ -35,7 +35,7 @@ impl View<'_> {
     pub(super) fn outcomes(&self) -> Vec<Outcome> {
         let unregistered = None;
         let senders = match self.out.action {
-            ServiceAction::Register if self.own_key() == NO_KEY => {
+            ServiceAction::Register if self.own_key() == ReservationKey::NONE => {
                 let again = Some(self.new_key());
                 let again = again.filter(|_| self.may_be_again());
                 [unregistered].into_iter().chain(again.map(Some)).collect()
@@ -77,7 +77,7 @@ impl View<'_> {
         }
         let mut standings = Vec::new();
         // Key 0 is nobody's: the holder is not told, and may be any nexus.
-        if sender == Some(reservation_key) || reservation_key == NO_KEY {
+        if sender == Some(reservation_key) || reservation_key == ReservationKey::NONE {
             standings.push(Standing::Ours(scope, reservation_type));
         }
         if sender != Some(reservation_key) || others.has(reservation_key) {
@@ -115,7 +115,7 @@ impl View<'_> {
         };
         match self.out.action {
             ServiceAction::Register | ServiceAction::RegisterAndIgnoreExistingKey => {
-                if new == NO_KEY {
+                if new == ReservationKey::NONE {
                     add(others, None, given_up, some_others);
                 } else {
                     let more = others.plus(new, self.added_nexuses());
@@ -140,7 +140,7 @@ impl View<'_> {
             ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
                 // Another nexus may have released, or reserved, just before.
                 let unsettled = some_others && !matches!(standing, Standing::Ours(..));
-                let (remaining, takes_over, may_take_over) = if new == NO_KEY {
+                let (remaining, takes_over, may_take_over) = if new == ReservationKey::NONE {
                     let takes_over = matches!(standing, Standing::Everybodys(..));
                     (Keys(Vec::new()), takes_over, takes_over || unsettled)
                 } else {
@@ -153,14 +153,18 @@ impl View<'_> {
                     };
                     let is_anybodys = matches!(
                         standing,
-                        Standing::NotOurs(Some(held)) if held.reservation_key == NO_KEY
+                        Standing::NotOurs(Some(held)) if held.reservation_key == ReservationKey::NONE
                     );
                     let may_take_over = is_victims || is_anybodys || unsettled && others.has(new);
                     (others.without(new), is_victims && !unsettled, may_take_over)
                 };
                 if !takes_over {
                     // SPC-5 refuses key 0 where no reservation is that of all registrants.
-                    let kept = if new == NO_KEY { others } else { &remaining };
+                    let kept = if new == ReservationKey::NONE {
+                        others
+                    } else {
+                        &remaining
+                    };
                     add(kept, sender, standing, unsettled);
                     if sender == Some(new) {
                         add(kept, None, given_up, unsettled);
@@ -269,7 +273,7 @@ impl View<'_> {
                         })
                     }
                     Standing::Everybodys(scope, reservation_type) => Some(Reservation {
-                        reservation_key: NO_KEY,
+                        reservation_key: ReservationKey::NONE,
                         scope,
                         reservation_type,
                     }),

@@ -133,8 +133,6 @@ impl Sender<'_> {
     }
 }
 
-pub(super) const NO_KEY: ReservationKey = ReservationKey(0);
-
 /// The reservation, if one nexus alone holds it.
 pub(super) fn single(reservation: Option<Reservation>) -> Option<Reservation> {
     reservation.filter(|held| !held.reservation_type.is_held_by_all())

@@ -12,7 +12,7 @@ use sg_persist::nvme::Command;
 use sg_persist::nvme::reservation::{Form, ReservationReport};
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::transport::nvme::Passthrough;
-use sg_persist::transport::translation::Translator;
+use sg_persist::transport::nvme::translator::Translator;
 use sg_persist::transport::{Data, Node, NodeKind};
 
 /// A controller with this report and nothing else to say.

@@ -8,11 +8,12 @@ use sg_persist::pr::prin::ServiceAction;
 use sg_persist::render::diagnostic;
 use sg_persist::scsi::sense::Sense;
 use sg_persist::scsi::status::ScsiStatus;
-use sg_persist::scsi::{asc, sense_text};
+use sg_persist::render::sense;
+use sg_persist::scsi::asc;
 use sg_persist::transport::Completion;
 
 fuzz_target!(|data: &[u8]| {
-    let text = sense_text::describe(data, true);
+    let text = sense::describe(data, true);
     assert_eq!(text.last(), Some(&b'\n'));
     assert!(text.len() <= 1024 + 100 * data.len(), "{}", text.len());
     let parsed = Sense::parse(data);

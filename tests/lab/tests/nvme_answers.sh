@@ -93,7 +93,7 @@ exit_of() {
 every_status() {
     local pattern=$1 flags=$2 says=$3 message=$4 code name wanted status err wrong=0 number=0 table
     shift 4
-    table=$(<"${lab%/*/*}/src/scsi/sense_text/nvme_status.txt")
+    table=$(<"${lab%/*/*}/src/nvme/status.txt")
     # Those about paths, which the kernel makes as well; some that nobody has defined.
     table+='
 300 Internal path error

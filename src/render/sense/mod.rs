@@ -5,11 +5,9 @@ mod designator;
 
 use std::io::{self, Write};
 
-pub(crate) use descriptors::nvme_status_name;
-
-use super::asc;
 use super::hex_rows;
-use super::sense::{
+use crate::scsi::asc;
+use crate::scsi::sense::{
     Sense, SenseFormat, SenseKey, SenseKeySpecific, response_code, within_additional_length,
 };
 

@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::super::hex_rows;
 use super::field;
+use crate::render::hex_rows;
 
 /// What rows of bytes start with.
 const LEAD_IN: &str = "  ";

@@ -1,4 +1,5 @@
-//! NVMe nodes: the passthrough ioctls of `<linux/nvme_ioctl.h>`.
+//! NVMe nodes: the passthrough ioctls of `<linux/nvme_ioctl.h>`, and the [`translator`] that speaks for
+//! a device server behind them.
 
 use std::fs::File;
 use std::io;
@@ -8,6 +9,10 @@ use std::time::Duration;
 use super::{Data, ioctl};
 use crate::nvme::Command;
 use crate::nvme::status::NvmeStatus;
+
+mod answers;
+mod ending;
+pub mod translator;
 
 /// A way to an NVMe controller.
 pub trait Passthrough {

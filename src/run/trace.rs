@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-use super::{Closed, Command, Completion, Data, Node, NodeKind, Transport, os_error_text};
 use crate::pr::transport_id::TransportId;
-use crate::scsi::hex_rows;
+use crate::render::hex_rows;
+use crate::transport::{
+    Closed, Command, Completion, Data, Node, NodeKind, Transport, os_error_text,
+};
 
 /// Prints each command on its way to `inner`, and how the kernel took it.
-pub struct Tracer<'a> {
+pub(super) struct Tracer<'a> {
     inner: Box<dyn Transport>,
     /// How often `-v` was given.
     level: u8,
@@ -29,7 +31,7 @@ impl std::fmt::Debug for Tracer<'_> {
 impl<'a> Tracer<'a> {
     /// Prints with `print` what `level` asks for. `introduced` remembers, over all devices, whether
     /// what is told once has been told.
-    pub fn new(
+    pub(super) fn new(
         inner: Box<dyn Transport>,
         level: u8,
         print: &'a dyn Fn(&str),
@@ -44,7 +46,7 @@ impl<'a> Tracer<'a> {
     }
 
     /// Closes the device: some, such as tapes, can be opened by one at a time.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.inner = Box::new(Closed);
     }
 

@@ -12,15 +12,17 @@
 //! | RELEASE, CLEAR | Reservation Release: release, clear |
 //! | REGISTER AND MOVE, REPLACE LOST RESERVATION, SPEC_I_PT | none: refused, nothing is sent |
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::nvme::Passthrough;
-use super::{
-    Command, Completion, Data, HostStatus, Node, NodeKind, Shortcoming, Translation, Transport,
-    os_error_text,
+use super::Passthrough;
+use super::answers::{
+    nvme_type, read_full_status, read_keys, read_reservation, scsi_type, standard_inquiry,
+};
+use super::ending::{
+    End, INVALID_FIELD_IN_CDB, INVALID_FIELD_IN_PARAMETER_LIST, INVALID_OPERATION_CODE,
+    INVALID_RELEASE, PARAMETER_LIST_LENGTH_ERROR, completion, is_too_long, malformed, refused,
 };
 use crate::nvme::identify::{
     IdentifyController, IdentifyNamespace, ReservationCapabilities, Structure, get_host_identifier,
@@ -30,34 +32,21 @@ use crate::nvme::reservation::{
     self, Acquire, AcquireAction, Form, MOST_ROOM, PersistThroughPowerLoss, Register,
     RegisterAction, Registrant, Release, ReleaseAction, ReservationReport, SPARE_ROOM,
 };
-use crate::nvme::status::{Meaning, NvmeStatus, descriptor_format};
+use crate::nvme::status::{Meaning, NvmeStatus};
 use crate::nvme::{self, UNWRITTEN};
-use crate::pr::prin::{
-    self, Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation,
-    Reservation, TargetPorts,
-};
+use crate::pr::ReservationKey;
+use crate::pr::prin::{self, Capabilities};
 use crate::pr::prout::{self, InvalidOut, PersistentReserveOut};
 use crate::pr::transport_id::TransportId;
-use crate::pr::{ReservationKey, ReservationType, Scope};
 use crate::scsi::cdb::Cdb;
-use crate::scsi::sense::SenseKey;
-use crate::scsi::status::ScsiStatus;
+use crate::transport::{
+    Command, Completion, Data, Node, NodeKind, Shortcoming, Transport, os_error_text,
+};
 
 /// Bytes of room for a report, before it is known how long it is.
 const REPORT_ROOM: usize = 4096;
 /// How often a report that did not fit is read again.
 const MORE_TRIES: usize = 4;
-/// The host status for a command that was not sent, since nothing leads to the namespace.
-const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
-/// The host status for a command of which nobody knows what became of it.
-const DID_TRANSPORT_DISRUPTED: HostStatus = HostStatus(0x0e);
-
-const INVALID_OPERATION_CODE: (u8, u8) = (0x20, 0x00);
-const PARAMETER_LIST_LENGTH_ERROR: (u8, u8) = (0x1a, 0x00);
-const INVALID_FIELD_IN_CDB: (u8, u8) = (0x24, 0x00);
-const INVALID_FIELD_IN_PARAMETER_LIST: (u8, u8) = (0x26, 0x00);
-const INVALID_RELEASE: (u8, u8) = (0x26, 0x04);
-
 /// Speaks for the namespace, or the controller, behind an NVMe node.
 #[derive(Debug)]
 pub struct Translator<P> {
@@ -69,63 +58,6 @@ pub struct Translator<P> {
     sent: Vec<String>,
     controller: Option<IdentifyController>,
     capabilities: Option<ReservationCapabilities>,
-}
-
-/// Why a command was not carried out.
-#[derive(Debug)]
-enum End {
-    /// The kernel did not take an NVMe command.
-    Os(io::Error),
-    /// An NVMe command ended so.
-    Nvme(&'static str, NvmeStatus),
-    /// No path leads to the namespace, so an NVMe command was not sent.
-    NoPath(String),
-    /// Nobody knows what became of it.
-    Lost(String),
-    /// Status RESERVATION CONFLICT.
-    Conflict,
-    /// The same, since the registration that was there a moment ago is not any more.
-    Removed,
-    /// CHECK CONDITION with ILLEGAL REQUEST and this additional sense code, for this reason.
-    Refused((u8, u8), String),
-    /// What came back contradicts itself.
-    Malformed(String),
-    /// A change was accepted, and for this reason it is not all that was asked for.
-    Short(Shortcoming, String),
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Os(error) => f.write_str(&os_error_text(error)),
-            Self::Nvme(name, status) => write!(f, "{name} ended with {status}"),
-            Self::Conflict => f.write_str("reservation conflict"),
-            Self::Removed => f.write_str(
-                "this host was registered and is not any more: another host may have preempted it. \
-                 Look at the keys and the reservation first",
-            ),
-            Self::NoPath(reason)
-            | Self::Lost(reason)
-            | Self::Refused(_, reason)
-            | Self::Malformed(reason)
-            | Self::Short(_, reason) => f.write_str(reason),
-        }
-    }
-}
-
-impl End {
-    /// Whether an NVMe command ended with `status`, whatever the controller advises about it.
-    fn is(&self, status: NvmeStatus) -> bool {
-        matches!(self, Self::Nvme(_, ended) if ended.code() == status)
-    }
-}
-
-fn refused<T>(code: (u8, u8), reason: impl Into<String>) -> Result<T, End> {
-    Err(End::Refused(code, reason.into()))
-}
-
-fn malformed(reason: impl ToString) -> End {
-    End::Malformed(reason.to_string())
 }
 
 impl<P: Passthrough> Transport for Translator<P> {
@@ -170,86 +102,6 @@ fn allocation_length(cdb: &Cdb) -> Option<usize> {
         }
         _ => None,
     }
-}
-
-/// What the command's sender gets to see. Data in is as much of the answer as there is `room` for
-/// in the command, and in the buffer; an answer that does not fit the command comes beside it.
-fn completion(
-    answer: Result<Vec<u8>, End>,
-    data: Data<'_>,
-    room: Option<usize>,
-) -> io::Result<Completion> {
-    let requested = data.len();
-    let mut moved = 0;
-    let mut completion = Completion::default();
-    let translation = &mut completion.translation;
-    let end = match answer {
-        Ok(answer) => {
-            moved = requested;
-            if let Data::In(buffer) = data {
-                moved = answer.len().min(buffer.len());
-                moved = room.map_or(moved, |room| moved.min(room));
-                buffer[..moved].copy_from_slice(&answer[..moved]);
-                translation.whole_answer = room.map(|_| answer);
-            }
-            None
-        }
-        Err(end) => Some(end),
-    };
-    match end {
-        None => {}
-        Some(End::Os(error)) => return Err(error),
-        Some(End::Conflict) => completion.status = ScsiStatus::RESERVATION_CONFLICT,
-        Some(End::Removed) => {
-            translation.reason = Some(End::Removed.to_string());
-            completion.status = ScsiStatus::RESERVATION_CONFLICT;
-        }
-        Some(End::Malformed(reason)) => {
-            *translation = Translation {
-                reason: Some(reason),
-                malformed: true,
-                ..Translation::default()
-            };
-        }
-        Some(End::Short(shortcoming, reason)) => {
-            moved = requested;
-            translation.reason = Some(reason);
-            translation.shortcoming = Some(shortcoming);
-        }
-        Some(End::NoPath(reason)) => {
-            translation.reason = Some(reason);
-            completion.host_status = DID_NO_CONNECT;
-        }
-        Some(End::Lost(reason)) => {
-            translation.reason = Some(reason);
-            completion.host_status = DID_TRANSPORT_DISRUPTED;
-        }
-        Some(End::Refused((asc, ascq), reason)) => {
-            translation.reason = Some(reason);
-            completion.status = ScsiStatus::CHECK_CONDITION;
-            completion.sense = descriptor_format(SenseKey::ILLEGAL_REQUEST, asc, ascq, 0).to_vec();
-        }
-        Some(End::Nvme(name, status)) => {
-            translation.reason = Some(End::Nvme(name, status).to_string());
-            match status.meaning() {
-                // Success is no reason to end, so it is no success either.
-                Meaning::Good => translation.malformed = true,
-                Meaning::ReservationConflict => {
-                    translation.reason = None;
-                    completion.status = ScsiStatus::RESERVATION_CONFLICT;
-                }
-                Meaning::TaskAborted => completion.status = ScsiStatus::TASK_ABORTED,
-                Meaning::Lost => completion.host_status = DID_TRANSPORT_DISRUPTED,
-                Meaning::CheckCondition(key, asc, ascq) => {
-                    completion.status = ScsiStatus::CHECK_CONDITION;
-                    completion.sense = status.sense(key, asc, ascq);
-                }
-            }
-        }
-    }
-    let residual = requested - moved;
-    completion.residual = i64::try_from(residual).map_err(|_| io::ErrorKind::InvalidInput)?;
-    Ok(completion)
 }
 
 impl<P: Passthrough> Translator<P> {
@@ -418,7 +270,7 @@ impl<P: Passthrough> Translator<P> {
     fn register(&mut self, namespace: u32, out: &PersistentReserveOut) -> Result<(), End> {
         let (current_key, new_key) = (out.reservation_key, out.service_action_reservation_key);
         let action = match (current_key, new_key) {
-            (NO_KEY, NO_KEY) => {
+            (ReservationKey::NONE, ReservationKey::NONE) => {
                 let persist_through_power_loss = match out.activate_persist_through_power_loss {
                     true => self.persist(namespace, out)?,
                     false => PersistThroughPowerLoss::NoChange,
@@ -429,8 +281,8 @@ impl<P: Passthrough> Translator<P> {
                     missing => missing.suffices(persist_through_power_loss),
                 };
             }
-            (NO_KEY, _) => RegisterAction::Register,
-            (_, NO_KEY) => RegisterAction::Unregister,
+            (ReservationKey::NONE, _) => RegisterAction::Register,
+            (_, ReservationKey::NONE) => RegisterAction::Unregister,
             _ => RegisterAction::Replace,
         };
         let persist_through_power_loss = self.persist(namespace, out)?;
@@ -459,10 +311,10 @@ impl<P: Passthrough> Translator<P> {
             action,
             ignore_existing_key,
             persist_through_power_loss,
-            current_key: NO_KEY,
+            current_key: ReservationKey::NONE,
             new_key: out.service_action_reservation_key,
         };
-        if out.service_action_reservation_key == NO_KEY {
+        if out.service_action_reservation_key == ReservationKey::NONE {
             let ended = self.send_register(namespace, command(RegisterAction::Unregister, true));
             return match ended {
                 Err(end) if end.is(NvmeStatus::RESERVATION_CONFLICT) => {
@@ -562,14 +414,15 @@ impl<P: Passthrough> Translator<P> {
             reservation_type: nvme_type(out)?,
             current_key: out.reservation_key,
             preempt_key: match action {
-                AcquireAction::Acquire => NO_KEY,
+                AcquireAction::Acquire => ReservationKey::NONE,
                 _ => out.service_action_reservation_key,
             },
         };
         let namespace = self.reservations()?;
         let (command, list) = acquire.emit(namespace);
         let ended = self.send(&command, Data::Out(&list));
-        let of_all_registrants = action != AcquireAction::Acquire && acquire.preempt_key == NO_KEY;
+        let of_all_registrants =
+            action != AcquireAction::Acquire && acquire.preempt_key == ReservationKey::NONE;
         match ended {
             Err(end)
                 if of_all_registrants
@@ -847,132 +700,4 @@ impl Registration {
             _ => Ok(()),
         }
     }
-}
-
-const NO_KEY: ReservationKey = ReservationKey(0);
-
-/// How the kernel, or the controller, refuses to move as many bytes.
-fn is_too_long(end: &End) -> bool {
-    match end {
-        End::Os(error) => matches!(
-            error.raw_os_error(),
-            Some(libc::EINVAL | libc::ENOMEM | libc::E2BIG)
-        ),
-        end => end.is(NvmeStatus::INVALID_FIELD),
-    }
-}
-
-/// The type of the reservation that `out` is about, where it is one that NVMe has.
-fn nvme_type(out: &PersistentReserveOut) -> Result<reservation::ReservationType, End> {
-    if out.scope != Scope::LU_SCOPE {
-        let scope = out.scope.code();
-        return refused(
-            INVALID_FIELD_IN_CDB,
-            format!("a reservation is of a whole namespace, not of scope {scope:#x}"),
-        );
-    }
-    let mut types = reservation::ReservationType::ALL.into_iter();
-    let same = types.find(|&known| scsi_type(known) == out.reservation_type);
-    same.map_or_else(
-        || {
-            let code = out.reservation_type.code();
-            refused(
-                INVALID_FIELD_IN_CDB,
-                format!("NVMe has no reservations of type {code:#x}"),
-            )
-        },
-        Ok,
-    )
-}
-
-/// The type as SCSI counts it.
-const fn scsi_type(reservation_type: reservation::ReservationType) -> ReservationType {
-    use reservation::ReservationType as Nvme;
-    match reservation_type {
-        Nvme::WriteExclusive => ReservationType::WRITE_EXCLUSIVE,
-        Nvme::ExclusiveAccess => ReservationType::EXCLUSIVE_ACCESS,
-        Nvme::WriteExclusiveRegistrantsOnly => ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY,
-        Nvme::ExclusiveAccessRegistrantsOnly => ReservationType::EXCLUSIVE_ACCESS_REGISTRANTS_ONLY,
-        Nvme::WriteExclusiveAllRegistrants => ReservationType::WRITE_EXCLUSIVE_ALL_REGISTRANTS,
-        Nvme::ExclusiveAccessAllRegistrants => ReservationType::EXCLUSIVE_ACCESS_ALL_REGISTRANTS,
-    }
-}
-
-fn read_keys(report: &ReservationReport) -> Vec<u8> {
-    let keys = ReadKeys {
-        generation: report.generation,
-        keys: report.registrants.iter().map(|one| one.key).collect(),
-    };
-    keys.emit()
-}
-
-fn read_reservation(report: &ReservationReport) -> Result<Vec<u8>, End> {
-    let held = report.held().map_err(malformed)?;
-    let reservation = held.map(|held| Reservation {
-        // For the types that all registrants hold, SCSI has key 0; nobody has it, so it serves for
-        // a holder that is not listed as well.
-        reservation_key: held.key.unwrap_or(NO_KEY),
-        scope: Scope::LU_SCOPE,
-        reservation_type: scsi_type(held.reservation_type),
-    });
-    let data = ReadReservation {
-        generation: report.generation,
-        reservation,
-    };
-    Ok(data.emit())
-}
-
-fn read_full_status(report: &ReservationReport) -> Result<Vec<u8>, End> {
-    let held = report.held_type().map_err(malformed)?;
-    let descriptor = |registrant: &Registrant| {
-        let by_this = held
-            .filter(|held| held.is_held_by_all() || registrant.is_holder())
-            .map(|held| (Scope::LU_SCOPE, scsi_type(held)));
-        FullStatusDescriptor {
-            reservation_key: registrant.key,
-            target_ports: match registrant.controller_id {
-                Registrant::DYNAMIC => TargetPorts::All,
-                controller => TargetPorts::Relative(controller),
-            },
-            held: by_this,
-            transport_id: TransportId::nvme_host(&registrant.host_identifier),
-        }
-    };
-    let data = ReadFullStatus {
-        generation: report.generation,
-        descriptors: report.registrants.iter().map(descriptor).collect(),
-    };
-    Ok(data.emit())
-}
-
-/// Standard INQUIRY data: 36 bytes.
-fn standard_inquiry(controller: &IdentifyController, is_namespace: bool) -> Vec<u8> {
-    /// NVMESD and NVMEE of NVMSR.
-    const STORAGE_DEVICE: u8 = 1;
-    const ENCLOSURE: u8 = 2;
-    let subsystem = controller.subsystem_report & (STORAGE_DEVICE | ENCLOSURE);
-    let device_type = if is_namespace {
-        0x00
-    } else if subsystem == ENCLOSURE {
-        0x0d
-    } else if controller.namespaces == 0 {
-        0x1f
-    } else {
-        0x00
-    };
-    // SPC-5, response data format 2, 31 bytes after byte 4.
-    let mut data = vec![device_type, 0, 0x07, 2, 31, 0, 0, 2];
-    data.extend(b"NVMe    ");
-    data.extend(&controller.model_number[..16]);
-    data.extend(revision(&controller.firmware_revision));
-    data
-}
-
-/// The last four characters of the firmware revision before the blanks that fill it.
-fn revision(firmware: &[u8; 8]) -> [u8; 4] {
-    let text = firmware.trim_ascii_end();
-    let last = text.get(text.len().saturating_sub(4)..).unwrap_or(text);
-    let mut revision = [b' '; 4];
-    revision[..last.len()].copy_from_slice(last);
-    revision
 }

@@ -2,16 +2,14 @@
 
 use std::io::{self, Write};
 
-use super::super::sense::{SenseKey, SenseKeySpecific};
-use super::super::status::ScsiStatus;
 use super::designator::designator;
 use super::{
     field, field_pointer, overflow_flag, percentage, segment_pointer, unexpected_sense_key,
     write_sense,
 };
-
-/// NVMe status codes: status code type and status code in hexadecimal, then the name.
-const NVME_STATUSES: &str = include_str!("nvme_status.txt");
+use crate::nvme::status::NvmeStatus;
+use crate::scsi::sense::{SenseKey, SenseKeySpecific};
+use crate::scsi::status::ScsiStatus;
 
 /// Whether a descriptor has been put into words; if not, its bytes are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -454,23 +452,9 @@ fn nvme_status(out: &mut Vec<u8>, d: &[u8]) -> io::Result<Shown> {
         flags >> 6 & 0x01
     )?;
     if status != 0 {
-        writeln!(out, "    {}", nvme_status_name(status))?;
+        writeln!(out, "    {}", NvmeStatus::listed_name(status))?;
     }
     Ok(Shown::Words)
-}
-
-/// The status of an NVMe controller in words, by the list of generic, command specific and media
-/// statuses.
-pub(crate) fn nvme_status_name(status: u16) -> String {
-    let number = format!("{:03x}", status & 0x3ff);
-    NVME_STATUSES
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .find(|(listed, _)| *listed == number)
-        .map_or_else(
-            || format!("Reserved [0x{status:x}]"),
-            |(_, name)| name.to_owned(),
-        )
 }
 
 const fn set_or_clear(bit: bool) -> &'static str {
@@ -960,16 +944,11 @@ mod tests {
             let text = text(&[0xde, 0x06, 0, 0, 0, flags, high, low]);
             assert_eq!(text, format!("NVMe Status: {expected}"));
         }
-    }
-
-    #[test]
-    fn nvme_statuses_are_listed_once_and_in_order() {
-        let numbers: Vec<u16> = NVME_STATUSES
-            .lines()
-            .map(|line| line.split_once(' ').unwrap().0)
-            .map(|number| u16::from_str_radix(number, 16).unwrap())
-            .collect();
-        assert!(numbers.is_sorted_by(|a, b| a < b));
-        assert_eq!(numbers.len(), 104);
+        // As a translator makes it.
+        let sense = NvmeStatus(0x4286).sense(SenseKey::ILLEGAL_REQUEST, 0x20, 0x02);
+        assert_eq!(
+            text(&sense[8..]),
+            "NVMe Status: DNR=1, M=0, SCT_SC=0x286\n    Access denied\n"
+        );
     }
 }

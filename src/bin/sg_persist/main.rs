@@ -10,11 +10,11 @@ use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::{Input, read_text};
 use sg_persist::clock::SystemClock;
 use sg_persist::exit::ExitStatus;
+use sg_persist::host_ports::{self, DeviceNumber};
 use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
-use sg_persist::transport::own_ports::{self, DeviceNumber};
-use sg_persist::transport::sgio::Kernel;
+use sg_persist::transport::LinuxDevices;
 
 mod memory;
 mod start;
@@ -46,7 +46,7 @@ fn own_ports(device: &Path) -> Vec<TransportId> {
         .ok()
         .and_then(|metadata| DeviceNumber::of(&metadata));
     number.map_or_else(Vec::new, |number| {
-        own_ports::own_ports(Path::new(own_ports::SYSFS), number)
+        host_ports::own_ports(Path::new(host_ports::SYSFS), number)
     })
 }
 
@@ -75,7 +75,7 @@ fn run_here(
         output: &mut FileSystem,
         own_ports: &own_ports,
         clock: &SystemClock::default(),
-        devices: &Watched::new(Kernel, shows_progress),
+        devices: &Watched::new(LinuxDevices, shows_progress),
         stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut { stderr },

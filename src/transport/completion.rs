@@ -1,0 +1,425 @@
+//! How a command ended: the statuses of device server, midlayer and driver, and what they mean.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::os_error_text;
+use crate::scsi::sense::{Sense, SenseKey};
+use crate::scsi::status::ScsiStatus;
+
+/// How the Linux SCSI midlayer fared with a command (`DID_…` of `<scsi/scsi_status.h>`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostStatus(pub u32);
+
+impl HostStatus {
+    /// The constant's name; `None` for a number that has none.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            0x00 => "DID_OK",
+            0x01 => "DID_NO_CONNECT",
+            0x02 => "DID_BUS_BUSY",
+            0x03 => "DID_TIME_OUT",
+            0x04 => "DID_BAD_TARGET",
+            0x05 => "DID_ABORT",
+            0x06 => "DID_PARITY",
+            0x07 => "DID_ERROR",
+            0x08 => "DID_RESET",
+            0x09 => "DID_BAD_INTR",
+            0x0a => "DID_PASSTHROUGH",
+            0x0b => "DID_SOFT_ERROR",
+            0x0c => "DID_IMM_RETRY",
+            0x0d => "DID_REQUEUE",
+            0x0e => "DID_TRANSPORT_DISRUPTED",
+            0x0f => "DID_TRANSPORT_FAILFAST",
+            0x10 => "DID_TARGET_FAILURE",
+            0x11 => "DID_NEXUS_FAILURE (reservation conflict)",
+            0x12 => "DID_ALLOC_FAILURE",
+            0x13 => "DID_MEDIUM_ERROR",
+            0x14 => "DID_TRANSPORT_MARGINAL",
+            _ => return None,
+        })
+    }
+}
+
+/// How a low-level driver fared with a command (`DRIVER_…` of `<scsi/sg.h>`). Kernels since 5.13
+/// use no other than 0 and [`DriverStatus::SENSE`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriverStatus(pub u32);
+
+impl DriverStatus {
+    /// Sense data came.
+    pub const SENSE: Self = Self(0x08);
+
+    /// The status without the suggestion that old kernels put in the high bits.
+    #[must_use]
+    pub const fn without_suggestion(self) -> Self {
+        Self(self.0 & 0x0f)
+    }
+
+    /// The constant's name; `None` for a number that has none.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.without_suggestion().0 {
+            0x00 => "DRIVER_OK",
+            0x01 => "DRIVER_BUSY",
+            0x02 => "DRIVER_SOFT",
+            0x03 => "DRIVER_MEDIA",
+            0x04 => "DRIVER_ERROR",
+            0x05 => "DRIVER_INVALID",
+            0x06 => "DRIVER_TIMEOUT",
+            0x07 => "DRIVER_HARD",
+            0x08 => "DRIVER_SENSE",
+            _ => return None,
+        })
+    }
+}
+
+/// What came back of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The device server's status.
+    pub status: ScsiStatus,
+    /// The midlayer's.
+    pub host_status: HostStatus,
+    /// The driver's.
+    pub driver_status: DriverStatus,
+    /// Sense data, as many bytes as came.
+    pub sense: Vec<u8>,
+    /// Bytes that were to move and did not.
+    pub residual: i64,
+    /// How long the command took, in the unit of milliseconds.
+    pub duration: Duration,
+    /// What a transport adds that speaks another language with the device.
+    pub translation: Translation,
+}
+
+/// What is to be known of a command that was carried out by other commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translation {
+    /// The commands that were sent, and how they ended: a line for each.
+    pub sent: Vec<String>,
+    /// Why the command ended as it did, in words, where the status does not tell.
+    pub reason: Option<String>,
+    /// What came back of them contradicts itself, so that there is no answer; the reason tells how.
+    pub malformed: bool,
+    /// The whole parameter data of PERSISTENT RESERVE IN, however much of it the command has room
+    /// for; the buffer has its beginning.
+    pub whole_answer: Option<Vec<u8>>,
+    /// What a change lacks that was accepted; the reason tells what it is.
+    pub shortcoming: Option<Shortcoming>,
+}
+
+/// What a command that was carried out moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes of data.
+    pub transferred: usize,
+    /// Whether sense data came with it.
+    pub has_sense: bool,
+    /// [`Translation::whole_answer`].
+    pub whole_answer: Option<Vec<u8>>,
+}
+
+/// Why a change that was accepted is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortcoming {
+    /// Part of what was asked for is not there.
+    NotThere,
+    /// Whether all of it is there could not be told.
+    Unknown,
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// The kernel did not take it; with EINTR or ENODEV, it may have, and has given up waiting.
+    #[error("{}", os_error_text(.0))]
+    Os(io::Error),
+    /// It did not reach the device server, or the answer got lost.
+    #[error("transport error")]
+    Transport(HostStatus, DriverStatus),
+    /// The device server refused it without sense data.
+    #[error("SCSI status {:#04x}", .0.0)]
+    Status(ScsiStatus),
+    /// The device server refused it with this sense data; `None` when it made no sense.
+    #[error("CHECK CONDITION")]
+    Sense(Option<Sense>),
+    /// What came back contradicts itself.
+    #[error("malformed response: {0}")]
+    Malformed(String),
+    /// It was accepted, but part of its effect is not there.
+    #[error("accepted, but the effect is not there: {0}")]
+    NotThere(String),
+    /// It was accepted, but nobody knows whether all of its effect is there.
+    #[error("accepted, but the effect could not be verified: {0}")]
+    Unverified(String),
+    /// More bytes are said to be missing than were asked for, or fewer than none.
+    #[error("the residual is {residual} of {requested} bytes")]
+    Residual {
+        /// Bytes said not to have moved.
+        residual: i64,
+        /// Bytes that were to move.
+        requested: usize,
+    },
+}
+
+impl Completion {
+    /// Whether sense data belongs to this completion.
+    #[must_use]
+    pub fn has_sense(&self) -> bool {
+        self.driver_status.without_suggestion() == DriverStatus::SENSE || self.status.has_sense()
+    }
+
+    /// The transport's own complaint, if it has one.
+    #[must_use]
+    pub fn transport_failed(&self) -> bool {
+        let suggestion_only = self.driver_status != DriverStatus(0)
+            && self.driver_status.without_suggestion() == DriverStatus(0);
+        let driver_failed = suggestion_only
+            || !matches!(
+                self.driver_status.without_suggestion(),
+                DriverStatus(0) | DriverStatus::SENSE
+            );
+        self.host_status != HostStatus(0) || driver_failed
+    }
+
+    /// Whether the command was carried out: every one of the statuses says so, or the device
+    /// server's leaves it to sense data, which has nothing worse to tell than a recovered error.
+    /// Deferred sense data is about
+    /// an earlier command, and this one was not carried out (SPC-5, "Deferred errors").
+    ///
+    /// # Errors
+    /// [`CommandError`]: the first of them that does not.
+    pub fn check(&self) -> Result<(), CommandError> {
+        if self.translation.malformed {
+            let reason = self.translation.reason.clone();
+            return Err(CommandError::Malformed(reason.unwrap_or_default()));
+        }
+        if let Some(shortcoming) = self.translation.shortcoming {
+            let reason = self.translation.reason.clone().unwrap_or_default();
+            return Err(match shortcoming {
+                Shortcoming::NotThere => CommandError::NotThere(reason),
+                Shortcoming::Unknown => CommandError::Unverified(reason),
+            });
+        }
+        let status = self.status.without_vendor_bits();
+        if self.transport_failed() {
+            // The midlayer maps a reservation conflict to DID_NEXUS_FAILURE on some paths and
+            // keeps the status, which says more.
+            return Err(match status {
+                ScsiStatus::RESERVATION_CONFLICT => CommandError::Status(status),
+                _ => CommandError::Transport(self.host_status, self.driver_status),
+            });
+        }
+        if self.has_sense() {
+            return match Sense::parse(&self.sense) {
+                Some(Sense {
+                    key: SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR,
+                    deferred: false,
+                    ..
+                }) => match self.status.has_sense() {
+                    true => Ok(()),
+                    // Sense data may come with any status, and takes nothing back that one says.
+                    false => self.check_status(),
+                },
+                sense => Err(CommandError::Sense(sense)),
+            };
+        }
+        self.check_status()
+    }
+
+    /// Whether the status alone says that the command was carried out.
+    fn check_status(&self) -> Result<(), CommandError> {
+        match (self.status, self.status.without_vendor_bits()) {
+            (ScsiStatus::GOOD, _) => Ok(()),
+            // Nothing but vendor bits is no status of any standard.
+            (raw, ScsiStatus::GOOD) => Err(CommandError::Status(raw)),
+            (_, status) => Err(CommandError::Status(status)),
+        }
+    }
+
+    /// What moved of the `requested` bytes, if the command was carried out.
+    ///
+    /// # Errors
+    /// Those of [`Completion::check`] and [`Completion::transferred`]: a device that took less of a
+    /// parameter list than it was sent and is content has done it all the same; one that took less
+    /// than nothing, or more, has not.
+    pub fn moved(self, requested: usize) -> Result<Moved, CommandError> {
+        self.check()?;
+        Ok(Moved {
+            transferred: self.transferred(requested)?,
+            has_sense: self.has_sense(),
+            whole_answer: self.translation.whole_answer,
+        })
+    }
+
+    /// How many of the `requested` bytes moved.
+    ///
+    /// # Errors
+    /// [`CommandError::Residual`] when the residual is not between 0 and `requested`.
+    pub fn transferred(&self, requested: usize) -> Result<usize, CommandError> {
+        usize::try_from(self.residual)
+            .ok()
+            .and_then(|residual| requested.checked_sub(residual))
+            .ok_or(CommandError::Residual {
+                residual: self.residual,
+                requested,
+            })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn completion(status: u8, host: u32, driver: u32, sense: &[u8]) -> Completion {
+        Completion {
+            status: ScsiStatus(status),
+            host_status: HostStatus(host),
+            driver_status: DriverStatus(driver),
+            sense: sense.to_vec(),
+            ..Completion::default()
+        }
+    }
+
+    fn fixed(key: u8) -> Vec<u8> {
+        vec![0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[test]
+    fn good_is_good() {
+        assert!(completion(0, 0, 0, &[]).check().is_ok());
+    }
+
+    /// Kernels before 5.13 report sense data with whatever status it came.
+    #[test]
+    fn sense_data_makes_no_success_of_a_status_that_refuses() {
+        for key in [0, 1] {
+            for status in 1..=255 {
+                let checked = completion(status, 0, 8, &fixed(key)).check();
+                match status & 0x7e {
+                    0x02 | 0x22 => assert!(checked.is_ok(), "{status:#x}"),
+                    0 => assert!(
+                        matches!(checked, Err(CommandError::Status(ScsiStatus(raw))) if raw == status)
+                    ),
+                    refusal => assert!(
+                        matches!(checked, Err(CommandError::Status(ScsiStatus(code))) if code == refusal)
+                    ),
+                }
+            }
+            assert!(completion(0, 0, 8, &fixed(key)).check().is_ok());
+        }
+        // What the sense data holds against it says more.
+        let checked = completion(0x18, 0, 8, &fixed(6)).check();
+        assert!(matches!(checked, Err(CommandError::Sense(Some(_)))));
+    }
+
+    #[test]
+    fn every_status_but_good_is_an_error() {
+        for status in 1..=255 {
+            assert!(completion(status, 0, 0, &[]).check().is_err(), "{status}");
+        }
+    }
+
+    #[test]
+    fn every_host_status_but_zero_is_an_error() {
+        for host in 1..=0xffff {
+            assert!(matches!(
+                completion(0, host, 0, &fixed(1)).check(),
+                Err(CommandError::Transport(..))
+            ));
+        }
+    }
+
+    #[test]
+    fn every_driver_status_but_zero_and_sense_is_an_error() {
+        for driver in 1..=0xff {
+            let checked = completion(0, 0, driver, &fixed(5)).check();
+            assert_eq!(
+                matches!(checked, Err(CommandError::Sense(Some(_)))),
+                driver & 0xf == 8
+            );
+            assert!(checked.is_err());
+        }
+    }
+
+    #[test]
+    fn a_reservation_conflict_wins_over_the_host_status() {
+        assert!(matches!(
+            completion(0x18, 0x11, 0, &[]).check(),
+            Err(CommandError::Status(ScsiStatus::RESERVATION_CONFLICT))
+        ));
+    }
+
+    #[test]
+    fn no_sense_and_recovered_error_are_success() {
+        assert!(completion(2, 0, 8, &fixed(0)).check().is_ok());
+        assert!(completion(2, 0, 8, &fixed(1)).check().is_ok());
+        for key in 2..16 {
+            assert!(completion(2, 0, 8, &fixed(key)).check().is_err());
+        }
+        assert!(matches!(
+            completion(2, 0, 0, &[]).check(),
+            Err(CommandError::Sense(None))
+        ));
+    }
+
+    #[test]
+    fn a_deferred_error_is_no_success() {
+        for key in 0..16 {
+            let mut fixed = fixed(key);
+            fixed[0] = 0x71;
+            let descriptor = [0x73, key, 0, 0, 0, 0, 0, 0];
+            for sense in [&fixed[..], &descriptor] {
+                for (status, driver) in [(2, 8), (2, 0), (0, 8)] {
+                    let checked = completion(status, 0, driver, sense).check();
+                    assert!(
+                        matches!(checked, Err(CommandError::Sense(Some(_)))),
+                        "{key} {checked:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_no_success() {
+        let mut contradiction = completion(0, 0, 0, &[]);
+        contradiction.translation.reason = Some("why".to_owned());
+        assert!(contradiction.check().is_ok());
+        contradiction.translation.malformed = true;
+        let Err(CommandError::Malformed(reason)) = contradiction.check() else {
+            panic!("{contradiction:?}");
+        };
+        assert_eq!(reason, "why");
+    }
+
+    #[test]
+    fn a_change_that_is_not_whole_is_no_success() {
+        let mut partly = completion(0, 0, 0, &[]);
+        partly.translation.reason = Some("why".to_owned());
+        partly.translation.shortcoming = Some(Shortcoming::NotThere);
+        assert!(matches!(partly.check(), Err(CommandError::NotThere(why)) if why == "why"));
+        partly.translation.shortcoming = Some(Shortcoming::Unknown);
+        assert!(matches!(partly.check(), Err(CommandError::Unverified(why)) if why == "why"));
+    }
+
+    #[test]
+    fn residuals() {
+        let moved = |residual, requested| {
+            let completion = Completion {
+                residual,
+                ..Completion::default()
+            };
+            completion.transferred(requested).ok()
+        };
+        assert_eq!(moved(0, 36), Some(36));
+        assert_eq!(moved(36, 36), Some(0));
+        assert_eq!(moved(37, 36), None);
+        assert_eq!(moved(-1, 36), None);
+    }
+}
