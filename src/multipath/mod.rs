@@ -2,8 +2,8 @@
 //!
 //! A command that is sent to a map goes through one of its paths, nobody knows which, while
 //! registrations belong to each of them. So commands go through the paths themselves, and here is
-//! what has to be known for that: [`topology`] finds the paths in sysfs, and [`table`] reads what the
-//! device mapper says of them.
+//! what has to be known for that: [`topology`] finds the paths in sysfs, [`control`] asks the device
+//! mapper for what sysfs does not tell, and [`table`] reads its answer.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use crate::host_ports::DeviceNumber;
 pub use topology::{TopologyError, map_above, map_below, node_of};
 
+pub mod control;
 pub mod table;
 pub mod topology;
 
