@@ -3,7 +3,8 @@
 //! A command that is sent to a map goes through one of its paths, nobody knows which, while
 //! registrations belong to each of them. So commands go through the paths themselves, and here is
 //! what has to be known for that: [`topology`] finds the paths in sysfs, [`control`] asks the device
-//! mapper for what sysfs does not tell, and [`table`] reads its answer.
+//! mapper for what sysfs does not tell, [`table`] reads its answer, and [`lock`] keeps two runs from
+//! undoing each other's work.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::host_ports::DeviceNumber;
 pub use topology::{TopologyError, map_above, map_below, node_of};
 
 pub mod control;
+pub mod lock;
 pub mod table;
 pub mod topology;
 
