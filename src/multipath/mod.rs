@@ -3,8 +3,9 @@
 //! A command that is sent to a map goes through one of its paths, nobody knows which, while
 //! registrations belong to each of them. So commands go through the paths themselves, and here is
 //! what has to be known for that: [`topology`] finds the paths in sysfs, [`control`] asks the device
-//! mapper for what sysfs does not tell, [`table`] reads its answer, and [`lock`] keeps two runs from
-//! undoing each other's work.
+//! mapper for what sysfs does not tell, [`table`] reads its answer, [`outcome`] says what the end of
+//! a command on one path means for the others, and [`lock`] keeps two runs from undoing each other's
+//! work.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -13,10 +14,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
 use crate::host_ports::DeviceNumber;
+pub use outcome::{Class, class, open_class};
 pub use topology::{TopologyError, map_above, map_below, node_of};
 
 pub mod control;
 pub mod lock;
+pub mod outcome;
 pub mod table;
 pub mod topology;
 
