@@ -302,16 +302,16 @@ fn designator(reader: &mut Reader<'_>) -> Result<Designator, Truncated> {
 mod tests {
     use super::*;
 
-    /// What LIO says through a tcm_loop port: NAA, T10 vendor ID, relative target port, target port
-    /// group, logical unit group, names of the target port and of the target device.
-    const LIO: &[u8] = b"\x00\x83\x00\x7c\
-        \x01\x03\x00\x10\x60\x01\x40\x5a\xbc\xde\xf0\x12\x34\x56\x78\x9a\xbc\xde\xf0\x12\
-        \x02\x01\x00\x13LIO-ORG d0:abcdef01\
+    /// What LIO says through a tcm_loop port (Linux 6.1): NAA, T10 vendor ID, relative target port,
+    /// target port group, logical unit group, names of the target port and of the target device.
+    const LIO: &[u8] = b"\x00\x83\x00\x90\
+        \x01\x03\x00\x10\x60\x01\x40\x50\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\
+        \x02\x01\x00\x20LIO-ORG FILEIO:0000000000000010\0\
         \x61\x94\x00\x04\x00\x00\x00\x02\
         \x61\x95\x00\x04\x00\x00\x00\x00\
         \x01\x06\x00\x04\x00\x00\x00\x00\
-        \x63\x98\x00\x1dnaa.6001405000000001,t,0x0001\
-        \x63\xa8\x00\x14naa.6001405000000001";
+        \x63\x98\x00\x20naa.6001405000000002,t,0x0001\0\0\0\
+        \x63\xa8\x00\x18naa.6001405000000002\0\0\0\0";
 
     fn page(designators: &[u8]) -> Vec<u8> {
         let length = u8::try_from(designators.len()).unwrap();
@@ -352,16 +352,28 @@ mod tests {
         assert_eq!(
             names(&page.logical_unit()),
             [
-                "t10.LIO-ORG d0:abcdef01",
-                "naa.6001405abcdef0123456789abcdef012"
+                "t10.LIO-ORG FILEIO:0000000000000010",
+                "naa.60014050000000000000010000000000"
             ]
         );
         assert_eq!(
             names(&page.target_port()),
-            ["naa.6001405000000001,t,0x0001"]
+            ["naa.6001405000000002,t,0x0001"]
         );
         assert_eq!(page.relative_target_port(), Some(2));
-        assert_eq!(page.is_same_logical_unit(&page), Some(true));
+        // Through the other port of the same unit.
+        let other: Vec<u8> = data[..68]
+            .iter()
+            .copied()
+            .chain(
+                data[68..]
+                    .iter()
+                    .map(|&byte| if byte == b'2' { b'1' } else { byte }),
+            )
+            .collect();
+        let other = Identification::parse(&other).unwrap();
+        assert_ne!(other, page);
+        assert_eq!(page.is_same_logical_unit(&other), Some(true));
         // Cut anywhere it is refused; what comes behind it is not looked at.
         for end in 0..data.len() {
             let error = Identification::parse(&data[..end]).unwrap_err();
