@@ -238,7 +238,7 @@ fn is_numbered(name: &str, word: &str) -> bool {
 }
 
 /// The names in a directory; none if there is no such directory.
-fn entries(directory: &Path) -> impl Iterator<Item = String> {
+pub(crate) fn entries(directory: &Path) -> impl Iterator<Item = String> {
     fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -247,7 +247,7 @@ fn entries(directory: &Path) -> impl Iterator<Item = String> {
 }
 
 /// What an attribute holds, without the white space around it.
-fn attribute(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn attribute(path: &Path) -> Option<Vec<u8>> {
     let mut value = Vec::new();
     let file = File::open(path).ok()?;
     file.take(ATTRIBUTE_LENGTH).read_to_end(&mut value).ok()?;

@@ -10,6 +10,7 @@
 //! - [`pr`]: the commands, their parameter data and parameter lists, and on [`scsi`]: what all
 //!   SCSI commands share, with [`nvme`] beside them: the same of NVM Express; all three are pure
 //!   functions over bytes;
+//! - [`multipath`]: the paths of a device-mapper multipath map;
 //! - [`host_ports`]: this host's initiator ports;
 //! - [`transport`]: the way to the device server and back;
 //! - [`render`]: answers and failures in words;
@@ -26,6 +27,7 @@ pub mod error;
 pub mod exit;
 pub mod host_ports;
 pub mod logical_unit;
+pub mod multipath;
 pub mod nvme;
 pub mod output;
 pub mod pr;

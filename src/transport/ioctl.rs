@@ -2,10 +2,11 @@
 //!
 //! `SgIoHdr` is `struct sg_io_hdr` of `<scsi/sg.h>`, which block and sg nodes take; `SgIoV4` is
 //! `struct sg_io_v4` of `<linux/bsg.h>`, which bsg nodes take; `PassthruCmd` is
-//! `struct nvme_passthru_cmd` of `<linux/nvme_ioctl.h>`, which NVMe nodes take.
+//! `struct nvme_passthru_cmd` of `<linux/nvme_ioctl.h>`, which NVMe nodes take; `DmIoctl` is
+//! `struct dm_ioctl` of `<linux/dm-ioctl.h>`, which the device mapper's control node takes.
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -27,6 +28,16 @@ const NVME_IOCTL_ID: libc::Ioctl = libc::_IO(b'N' as u32, 0x40);
 const NVME_IOCTL_ADMIN_CMD: libc::Ioctl = libc::_IOWR::<PassthruCmd>(b'N' as u32, 0x41);
 /// `NVME_IOCTL_IO_CMD`.
 const NVME_IOCTL_IO_CMD: libc::Ioctl = libc::_IOWR::<PassthruCmd>(b'N' as u32, 0x43);
+/// `DM_DEV_STATUS`.
+const DM_DEV_STATUS: libc::Ioctl = libc::_IOWR::<DmIoctl>(0xfd, 7);
+/// `DM_TABLE_STATUS`.
+const DM_TABLE_STATUS: libc::Ioctl = libc::_IOWR::<DmIoctl>(0xfd, 12);
+/// `DM_BUFFER_FULL_FLAG`: there is more than there was room for.
+const DM_BUFFER_FULL_FLAG: u32 = 1 << 8;
+/// `DM_NOFLUSH_FLAG`: asking for a status does not make a target write anything.
+const DM_NOFLUSH_FLAG: u32 = 1 << 11;
+/// Bytes of room for the status of a table. A path takes about twenty.
+const DM_ROOM: [usize; 3] = [4 << 10, 64 << 10, 1 << 20];
 /// Bytes of room for sense data. Fixed format sense takes 18, the longest useful descriptors more.
 const SENSE_LENGTH: u8 = 64;
 
@@ -162,6 +173,145 @@ const _: () = {
     assert!(offset_of!(PassthruCmd, timeout_ms) == 64);
     assert!(offset_of!(PassthruCmd, result) == 68);
 };
+
+/// `struct dm_ioctl`, of which only the layout is used: [`DmBuffer`] has the bytes.
+#[allow(dead_code)]
+#[repr(C)]
+struct DmIoctl {
+    version: [u32; 3],
+    data_size: u32,
+    data_start: u32,
+    target_count: u32,
+    open_count: i32,
+    flags: u32,
+    event_nr: u32,
+    padding: u32,
+    dev: u64,
+    name: [u8; 128],
+    uuid: [u8; 129],
+    data: [u8; 7],
+}
+
+const _: () = {
+    assert!(size_of::<DmIoctl>() == 312);
+    assert!(offset_of!(DmIoctl, data_size) == 12);
+    assert!(offset_of!(DmIoctl, open_count) == 24);
+    assert!(offset_of!(DmIoctl, flags) == 28);
+    assert!(offset_of!(DmIoctl, dev) == 40);
+    assert!(offset_of!(DmIoctl, uuid) == 176);
+    assert!(offset_of!(DmIoctl, data) == 305);
+};
+
+/// `struct dm_target_spec`, likewise. The target's parameters come after it, ended by a NUL.
+#[allow(dead_code)]
+#[repr(C)]
+struct DmTargetSpec {
+    sector_start: u64,
+    length: u64,
+    status: i32,
+    next: u32,
+    target_type: [u8; 16],
+}
+
+const _: () = {
+    assert!(size_of::<DmTargetSpec>() == 40);
+    assert!(offset_of!(DmTargetSpec, next) == 20);
+};
+
+/// A [`DmIoctl`], and room behind it for what the device mapper has to say. `data_size` is its
+/// length, for nothing but [`DmBuffer::new`] writes there before the request.
+#[derive(Debug)]
+struct DmBuffer(Vec<u8>);
+
+impl DmBuffer {
+    /// A request about the device with this number, with so many bytes of room.
+    fn new(number: libc::dev_t, room: usize) -> io::Result<Self> {
+        let length = size_of::<DmIoctl>() + room;
+        let mut buffer = Self(vec![0; length]);
+        // Version 4.0.0: no later one is needed.
+        buffer.put(offset_of!(DmIoctl, version), &4_u32.to_ne_bytes());
+        let length = u32::try_from(length).map_err(too_long)?;
+        buffer.put(offset_of!(DmIoctl, data_size), &length.to_ne_bytes());
+        let start = u32::try_from(size_of::<DmIoctl>()).map_err(too_long)?;
+        buffer.put(offset_of!(DmIoctl, data_start), &start.to_ne_bytes());
+        let flags = DM_NOFLUSH_FLAG.to_ne_bytes();
+        buffer.put(offset_of!(DmIoctl, flags), &flags);
+        buffer.put(offset_of!(DmIoctl, dev), &number.to_ne_bytes());
+        Ok(buffer)
+    }
+
+    fn put(&mut self, offset: usize, value: &[u8]) {
+        self.0[offset..][..value.len()].copy_from_slice(value);
+    }
+
+    /// The number at this offset.
+    fn u32(&self, offset: usize) -> Option<u32> {
+        let bytes = self.0.get(offset..)?.first_chunk()?;
+        Some(u32::from_ne_bytes(*bytes))
+    }
+
+    /// The targets, a line for each as `dmsetup status` has it; `None` if what came makes no sense.
+    fn targets(&self) -> Option<String> {
+        let size = usize::try_from(self.u32(offset_of!(DmIoctl, data_size))?).ok()?;
+        let start = usize::try_from(self.u32(offset_of!(DmIoctl, data_start))?).ok()?;
+        let data = self.0.get(..size)?.get(start..)?;
+        let mut lines = Vec::new();
+        let mut at = 0;
+        for _ in 0..self.u32(offset_of!(DmIoctl, target_count))? {
+            let (spec, rest) = data
+                .get(at..)?
+                .split_at_checked(size_of::<DmTargetSpec>())?;
+            let number = |offset: usize| Some(*spec.get(offset..)?.first_chunk()?);
+            let sector_start = u64::from_ne_bytes(number(offset_of!(DmTargetSpec, sector_start))?);
+            let length = u64::from_ne_bytes(number(offset_of!(DmTargetSpec, length))?);
+            let target_type = spec.get(offset_of!(DmTargetSpec, target_type)..)?;
+            let target_type = CStr::from_bytes_until_nul(target_type).ok()?;
+            let parameters = CStr::from_bytes_until_nul(rest).ok()?;
+            lines.push(format!(
+                "{sector_start} {length} {} {}",
+                target_type.to_string_lossy(),
+                parameters.to_string_lossy()
+            ));
+            // Counted from the first of them; it has to lead on.
+            let next = spec.get(offset_of!(DmTargetSpec, next)..)?.first_chunk()?;
+            let next = usize::try_from(u32::from_ne_bytes(*next)).ok()?;
+            at = Some(next).filter(|&next| next > at)?;
+        }
+        Some(lines.join("\n"))
+    }
+}
+
+/// The status of the table of the device-mapper device with this number, a line for each target as
+/// `dmsetup status` has it. `control` is the device mapper's control node.
+pub(crate) fn dm_table_status(control: BorrowedFd<'_>, number: libc::dev_t) -> io::Result<String> {
+    for room in DM_ROOM {
+        let mut buffer = DmBuffer::new(number, room)?;
+        let request = Request::Dm(DmRequest::TableStatus, &mut buffer);
+        // SAFETY: there is no address in the structure.
+        unsafe { ioctl(control, request) }?;
+        let flags = buffer.u32(offset_of!(DmIoctl, flags)).unwrap_or_default();
+        if flags & DM_BUFFER_FULL_FLAG == 0 {
+            return buffer
+                .targets()
+                .ok_or_else(|| io::ErrorKind::InvalidData.into());
+        }
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+/// How often the device-mapper device with this number is open. `control` is the device mapper's
+/// control node.
+pub(crate) fn dm_open_count(control: BorrowedFd<'_>, number: libc::dev_t) -> io::Result<u32> {
+    let mut buffer = DmBuffer::new(number, 0)?;
+    let request = Request::Dm(DmRequest::DevStatus, &mut buffer);
+    // SAFETY: there is no address in the structure.
+    unsafe { ioctl(control, request) }?;
+    // (It is signed, and -1 for nothing that can be opened.)
+    buffer
+        .u32(offset_of!(DmIoctl, open_count))
+        .filter(|&count| i32::try_from(count).is_ok())
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
 
 /// Makes the buffer that the sg driver has for an open sg node as large as this: commands that move
 /// more get another each time. The driver may leave it smaller.
@@ -329,6 +479,17 @@ enum Request<'a> {
     NvmeNamespace,
     /// NVME_IOCTL_ADMIN_CMD or NVME_IOCTL_IO_CMD.
     NvmePassthrough(Queue, &'a mut PassthruCmd),
+    /// One of the device mapper's.
+    Dm(DmRequest, &'a mut DmBuffer),
+}
+
+/// What the device mapper is asked for.
+#[derive(Clone, Copy, Debug)]
+enum DmRequest {
+    /// DM_DEV_STATUS.
+    DevStatus,
+    /// DM_TABLE_STATUS.
+    TableStatus,
 }
 
 /// The ioctl.
@@ -350,11 +511,17 @@ unsafe fn ioctl(device: BorrowedFd<'_>, request: Request<'_>) -> io::Result<c_in
         Request::NvmePassthrough(Queue::Io, passthru) => {
             (NVME_IOCTL_IO_CMD, ptr::from_mut(passthru).cast())
         }
+        Request::Dm(DmRequest::DevStatus, buffer) => (DM_DEV_STATUS, buffer.0.as_mut_ptr().cast()),
+        Request::Dm(DmRequest::TableStatus, buffer) => {
+            (DM_TABLE_STATUS, buffer.0.as_mut_ptr().cast())
+        }
     };
     // SAFETY: `argument` is an exclusive borrow of a whole structure of the kind that the request
     // takes; the layouts are asserted above. SG_IO tells its two kinds apart by their first word,
     // 'S' or 'Q'; the NVMe requests have the size of theirs in their number; SG_SET_RESERVED_SIZE
-    // reads an int; NVME_IOCTL_ID looks at no argument. A driver that does not know a request
+    // reads an int; NVME_IOCTL_ID looks at no argument; the device mapper's requests read and write
+    // no more bytes than the structure says that it has with what is behind it, which is as many as
+    // the buffer has, and need no alignment. A driver that does not know a request
     // refuses it without looking at the argument. The kernel writes the structure's output fields,
     // and what the caller has promised to be writable, and keeps no pointer after it has returned.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), number, argument) };
@@ -383,7 +550,11 @@ fn too_long(_: std::num::TryFromIntError) -> io::Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
     use super::*;
 
     #[test]
@@ -409,5 +580,112 @@ mod tests {
         assert_eq!(NVME_IOCTL_ID, 0x4e40);
         assert_eq!(NVME_IOCTL_ADMIN_CMD, 0xc048_4e41_u32 as libc::Ioctl);
         assert_eq!(NVME_IOCTL_IO_CMD, 0xc048_4e43_u32 as libc::Ioctl);
+        assert_eq!(DM_DEV_STATUS, 0xc138_fd07_u32 as libc::Ioctl);
+        assert_eq!(DM_TABLE_STATUS, 0xc138_fd0c_u32 as libc::Ioctl);
+    }
+
+    #[test]
+    fn a_request_to_the_device_mapper() {
+        let buffer = DmBuffer::new(0x0123_4567_89ab_cdef, 8).unwrap();
+        let mut expected = vec![0; 320];
+        for (offset, number) in [(0, 4_u32), (12, 320), (16, 312), (28, 0x800)] {
+            expected[offset..offset + 4].copy_from_slice(&number.to_ne_bytes());
+        }
+        expected[40..48].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_ne_bytes());
+        assert_eq!(buffer.0, expected);
+    }
+
+    /// What the device mapper answers, with these targets.
+    fn answer(targets: &[(u64, u64, &[u8], &[u8])]) -> DmBuffer {
+        let mut buffer = DmBuffer::new(0, 0).unwrap();
+        let mut data = Vec::new();
+        for &(start, length, target_type, parameters) in targets {
+            data.extend(start.to_ne_bytes());
+            data.extend(length.to_ne_bytes());
+            data.extend([0; 4]);
+            let at = data.len();
+            data.extend([0; 4]);
+            let mut name = target_type.to_vec();
+            name.resize(16, 0);
+            data.extend(name);
+            data.extend(parameters);
+            data.push(0);
+            data.resize(data.len().next_multiple_of(8), 0);
+            let next = u32::try_from(data.len()).unwrap();
+            data[at..at + 4].copy_from_slice(&next.to_ne_bytes());
+        }
+        buffer.0.extend(data);
+        let size = u32::try_from(buffer.0.len()).unwrap();
+        buffer.put(12, &size.to_ne_bytes());
+        let count = u32::try_from(targets.len()).unwrap();
+        buffer.put(20, &count.to_ne_bytes());
+        buffer
+    }
+
+    #[test]
+    fn the_targets_of_a_table() {
+        let multipath = &(
+            0,
+            2048,
+            &b"multipath"[..],
+            &b"2 1 0 0 1 1 E 0 1 0 8:0 A 0 "[..],
+        );
+        let linear = &(2048, 8, &b"linear"[..], &b""[..]);
+        for (targets, expected) in [
+            (vec![], ""),
+            (
+                vec![*multipath],
+                "0 2048 multipath 2 1 0 0 1 1 E 0 1 0 8:0 A 0 ",
+            ),
+            (
+                vec![*multipath, *linear],
+                "0 2048 multipath 2 1 0 0 1 1 E 0 1 0 8:0 A 0 \n2048 8 linear ",
+            ),
+        ] {
+            assert_eq!(answer(&targets).targets().as_deref(), Some(expected));
+        }
+        // Cut anywhere, within what belongs to a target.
+        let whole = answer(&[*multipath]);
+        let end = 312 + 40 + multipath.3.len() + 1;
+        for cut in 0..whole.0.len() {
+            let mut buffer = DmBuffer(whole.0[..cut].to_vec());
+            assert_eq!(buffer.targets(), None, "{cut}");
+            if cut > 312 {
+                let size = u32::try_from(cut).unwrap();
+                buffer.put(12, &size.to_ne_bytes());
+                assert_eq!(buffer.targets().is_some(), cut >= end, "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn targets_that_make_no_sense() {
+        let linear = (0, 8, &b"linear"[..], &b"8:0 0"[..]);
+        for (offset, number) in [
+            // data_size, data_start, target_count.
+            (12, u32::MAX),
+            (16, u32::MAX),
+            (16, 400),
+            (20, u32::MAX),
+            // The next target is the same one again, or nowhere.
+            (312 + 20, 0),
+            (312 + 20, u32::MAX),
+        ] {
+            let mut buffer = answer(&[linear, linear]);
+            buffer.put(offset, &number.to_ne_bytes());
+            assert_eq!(buffer.targets(), None, "{offset} {number}");
+        }
+        // A name without an end.
+        let long = (0, 8, &[b'x'; 16][..], &b""[..]);
+        assert_eq!(answer(&[long]).targets(), None);
+    }
+
+    #[test]
+    fn other_nodes_do_not_know_the_device_mappers_requests() {
+        let null = File::open("/dev/null").unwrap();
+        let status = dm_table_status(null.as_fd(), 0).unwrap_err();
+        assert_eq!(status.raw_os_error(), Some(libc::ENOTTY));
+        let count = dm_open_count(null.as_fd(), 0).unwrap_err();
+        assert_eq!(count.raw_os_error(), Some(libc::ENOTTY));
     }
 }

@@ -13,6 +13,7 @@ use crate::scsi::cdb::Cdb;
 pub use completion::{
     CommandError, Completion, DriverStatus, HostStatus, Moved, Shortcoming, Translation,
 };
+pub(crate) use ioctl::{dm_open_count, dm_table_status};
 pub use node::{LinuxDevices, Node, NodeKind};
 pub use os_error::os_error_text;
 
