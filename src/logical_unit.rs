@@ -274,14 +274,18 @@ impl<E: Exchange> LogicalUnit<E> {
     /// holder would be seen that is not among the keys.
     ///
     /// # Errors
-    /// [`QueryError`]; that there is no full status to be had is none.
+    /// [`QueryError`]; that there is no full status to be had is none, nor is a malformed answer to
+    /// READ RESERVATION.
     pub fn snapshot(&mut self) -> Result<Snapshot, QueryError<E::Error>> {
         let mut last = None;
         let steady = self.of_one_generation(|unit| {
             let keys = unit.read_keys()?;
-            let reservation = unit.read_reservation()?;
+            let reservation = unit.unless_malformed(Self::read_reservation)?;
             let full_status = unit.if_any(Self::read_full_status)?;
-            let mut agree = reservation.generation == keys.generation;
+            let mut agree = match &reservation {
+                Ok(reservation) => reservation.generation == keys.generation,
+                Err(_) => true,
+            };
             let mut alike = true;
             if let Ok(full_status) = &full_status {
                 agree &= full_status.generation == keys.generation;
@@ -320,7 +324,7 @@ impl<E: Exchange> LogicalUnit<E> {
     /// the nexuses, where it cannot be judged as well without them and the device server tells.
     ///
     /// # Errors
-    /// [`QueryError`].
+    /// [`QueryError`]; a malformed answer to READ RESERVATION, or READ FULL STATUS, is none.
     pub fn state(
         &mut self,
         out: &PersistentReserveOut,
@@ -333,7 +337,8 @@ impl<E: Exchange> LogicalUnit<E> {
         let mut without_nexuses = None;
         let steady = self.of_one_generation(|unit| {
             let keys = unit.read_keys()?;
-            let Some(mut state) = State::new(&keys, &unit.read_reservation()?) else {
+            let reservation = unit.unless_malformed(Self::read_reservation)?;
+            let Some(mut state) = State::new(&keys, reservation) else {
                 return Ok(None);
             };
             if !names_nexuses {
@@ -386,12 +391,32 @@ impl<E: Exchange> LogicalUnit<E> {
             )
         };
         self.exchange.begin_optional();
-        let answer = match read(self) {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(QueryError::Malformed { source, .. }) => Ok(Err(source.into())),
+        let answer = match self.unless_malformed(read) {
+            Ok(answer) => Ok(answer.map_err(NoAnswer::from)),
             Err(QueryError::Command(error)) if is_unsupported(&error) => {
                 Ok(Err(NoAnswer::Unsupported))
             }
+            Err(error) => Err(error),
+        };
+        self.exchange.end_optional(matches!(answer, Ok(Err(_))));
+        answer
+    }
+
+    /// The answer that `read` gets, or what makes it none.
+    fn unless_malformed<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, QueryError<E::Error>>,
+    ) -> Result<Result<T, Malformed>, QueryError<E::Error>> {
+        self.exchange.begin_optional();
+        let answer = match read(self) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(QueryError::Malformed { source, .. }) => Ok(Err(source)),
+            Err(QueryError::Command(error)) => match E::command_error(&error) {
+                Some(CommandError::Malformed(reason)) => {
+                    Ok(Err(Malformed::Contradictory(reason.clone())))
+                }
+                _ => Err(QueryError::Command(error)),
+            },
             Err(error) => Err(error),
         };
         self.exchange.end_optional(matches!(answer, Ok(Err(_))));

@@ -583,6 +583,55 @@ mod verified_evidence {
         }
     }
 
+    /// Two reservations are no answer about one. What has to do with none is judged all the same.
+    #[test]
+    fn a_reservation_that_is_not_told() {
+        const TWO: &str = "00000020 000000000000000a 00000000 00 05 0000 \
+                           000000000000000b 00000000 00 05 0000";
+        let not_told = "the response lists 2 reservations, a logical unit has one at most";
+        for (before, after) in [(TWO, TWO), (TWO, NOBODY), (NOBODY, TWO), (TWO, HELD_BY_B)] {
+            verifies(REGISTER_A, (7, B, before), (8, A_B, after))
+                .run()
+                .is(0, "", "");
+            is_told(
+                verifies(REGISTER_A, (7, B, before), (8, B, after)),
+                37,
+                &["expected at least 1 registration with key 0xa, found none"],
+            );
+        }
+        for (change, before, after) in [
+            (RESERVE_A, (7, A_B, TWO), (7, A_B, HELD_BY_A)),
+            (RESERVE_A, (7, A_B, NOBODY), (7, A_B, TWO)),
+            (RELEASE_A, (7, A_B, TWO), (7, A_B, NOBODY)),
+            (CLEAR_A, (7, A_B, NOBODY), (8, NONE, TWO)),
+            (PREEMPT_B, (7, A_B, TWO), (8, A, HELD_BY_A)),
+            (PREEMPT_0, (7, A_B, TWO), (8, A, TWO)),
+            (IGNORE_A, (7, B, TWO), (8, A_B, TWO)),
+            (IGNORE_0, (7, A_B, TWO), (8, B, NOBODY)),
+            (REGISTER_A_AGAIN, (7, A, TWO), (8, A, NOBODY)),
+            (REPLACE, (7, NONE, TWO), (8, A, HELD_BY_A)),
+        ] {
+            is_told(
+                verifies(change, before, after),
+                38,
+                &[
+                    "the device does not tell enough\nexpected the reservation ",
+                    not_told,
+                ],
+            );
+        }
+        // What is plain without it is said besides.
+        is_told(
+            verifies(PREEMPT_B, (7, A_B, TWO), (8, A_B, TWO)),
+            38,
+            &[
+                "expected the reservation before the command to be told, found no answer: the response",
+                "expected the reservation after the command to be told, found no answer: the response",
+                "expected no registration with key 0xb, found 1\n",
+            ],
+        );
+    }
+
     #[track_caller]
     fn nothing_happened(change: Change<'_>, keys: &str, reservation: &str, status: u8) {
         let same = (7, keys, reservation);
@@ -1210,6 +1259,78 @@ mod overview {
         ] {
             assert!(ran.stdout.contains(text), "{}", ran.stdout);
         }
+    }
+
+    /// Two descriptors: which of them is right, if either is, nobody knows.
+    #[test]
+    fn a_reservation_that_is_not_told_costs_the_rest_of_the_table_nothing() {
+        let two = "00000002 00000020 0000000000abc123 00000000 00 05 0000 \
+                   0000000000123abc 00000000 00 05 0000";
+        let ran = sg_persist("--overview /dev/sda /dev/sdb")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(two))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .device("/dev/sdb")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .run();
+        assert_eq!(ran.status, 97, "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr,
+            "sg_persist: the overview of /dev/sda lacks the reservation:\n\
+             PR in (Read reservation): the response lists 2 reservations, a logical unit has one at \
+             most\n\
+             sg_persist failed: Malformed SCSI command response\n"
+        );
+        let (first, second) = ran.stdout.split_once("\n\nDevice ").unwrap();
+        for text in [
+            "Reservation  Not known, there may be one: the device gave no usable answer to READ RESERVATION (the\n             response lists 2 reservations, a logical unit has one at most).\n",
+            "Supports     types 1 3 5 6 7 8;",
+            "2 registrations:\n",
+            " *   0xabc123  1            sas,6001405000001001\n",
+            "     0x123abc  2            sas,6001405000001002\n",
+            " * marked as holding the reservation ",
+        ] {
+            assert!(first.contains(text), "{text}\n{first}");
+        }
+        assert!(second.contains(" * holds the reservation "), "{second}");
+    }
+
+    /// Keys alone, and a reservation that came in part: no key may pass for the holder's.
+    #[test]
+    fn keys_without_reservation_and_full_status() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good("00000002 00000010 0000000000abc123"))
+            .sends(READ_FULL_STATUS, sense(5, 0x24, 0))
+            .sends(LESS_FULL_STATUS, sense(5, 0x24, 0))
+            .run();
+        assert_eq!(ran.status, 97, "{}", ran.stderr);
+        assert!(
+            ran.stdout
+                .ends_with("     KEY\n     0xabc123\n     0x123abc\n"),
+            "{}",
+            ran.stdout
+        );
+        // Refused, it is no malformed answer, and an overview ends with it.
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, sense(5, 0x24, 0))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (5, ""));
     }
 
     #[test]

@@ -202,6 +202,9 @@ pub enum Malformed {
     /// Sense data came and nothing but zeros with it: no list, or no data at all, nobody can tell.
     #[error("sense data came, and {0} zero bytes that need not be an answer")]
     ZerosBesideSense(usize),
+    /// What the parameter data would be made of contradicts itself, in these words.
+    #[error("{0}")]
+    Contradictory(String),
     /// REPORT CAPABILITIES names a length that its fields do not fit in.
     #[error("LENGTH is {length}, the capabilities alone take 8 bytes")]
     CapabilitiesLength {
