@@ -289,8 +289,12 @@ impl<E: Exchange> LogicalUnit<E> {
             let mut alike = true;
             if let Ok(full_status) = &full_status {
                 agree &= full_status.generation == keys.generation;
-                // Device servers that do not count every change are caught by what they list.
-                alike = full_status.lists(&keys);
+                // Device servers that do not count every change are caught by what they list; RESERVE
+                // and RELEASE, which none counts, by the holders' marks.
+                alike = full_status.lists(&keys)
+                    && reservation
+                        .as_ref()
+                        .map_or(true, |read| full_status.marked_otherwise(read).is_none());
             }
             let snapshot = Snapshot {
                 keys,
@@ -489,12 +493,12 @@ impl<E: Exchange> LogicalUnit<E> {
                 self.exchange.begin_optional();
             }
             let attempt = self.read_once(action, room.bytes());
-            let too_much = can_shrink
-                && attempt
-                    .as_ref()
-                    .err()
-                    .and_then(E::command_error)
-                    .is_some_and(refuses_room);
+            let too_much = match &attempt {
+                Err(Failed::Command(error)) if can_shrink => {
+                    E::command_error(error).is_some_and(refuses_room)
+                }
+                _ => false,
+            };
             let shrinks = too_much && room.shrink();
             let is_missing = shrinks || too_much && unproven.is_some();
             if can_shrink {
@@ -507,7 +511,7 @@ impl<E: Exchange> LogicalUnit<E> {
                     continue;
                 }
                 (Err(_), Some(earlier)) if too_much => break earlier,
-                (Err(error), _) => return Err(error),
+                (Err(Failed::Command(error) | Failed::Inquiry(error)), _) => return Err(error),
             };
             let claimed = match action.claimed(&answer.data) {
                 Some(claimed) if !answer.is_whole && answer.fault.is_none() => claimed,
@@ -541,9 +545,11 @@ impl<E: Exchange> LogicalUnit<E> {
 
     /// One PERSISTENT RESERVE IN. Where an answer begins like what would be found in a buffer that
     /// nobody wrote, INQUIRY data, like which none begins, is put there, and it is asked for again.
-    fn read_once(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
+    fn read_once(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, Failed<E::Error>> {
         let left = self.left;
-        let attempt = self.read_as_it_comes(action, room)?;
+        let attempt = self
+            .read_as_it_comes(action, room)
+            .map_err(Failed::Command)?;
         let begins = attempt.data.first_chunk();
         let may_be_left = begins.is_some_and(|&begins| begins == left || begins == NOTHING)
             && attempt.fault.is_none()
@@ -556,10 +562,13 @@ impl<E: Exchange> LogicalUnit<E> {
             inquiry::cdb(),
             inquiry::ALLOCATION_LENGTH.into(),
             Filling::First,
-        )?;
+        )
+        .map_err(Failed::Inquiry)?;
         let left = self.left;
         if left != begun {
-            let attempt = self.read_as_it_comes(action, room)?;
+            let attempt = self
+                .read_as_it_comes(action, room)
+                .map_err(Failed::Command)?;
             if attempt.data.first_chunk() != Some(&left) {
                 return Ok(attempt);
             }
@@ -654,6 +663,14 @@ struct Attempt {
     fault: Option<Malformed>,
     /// Whether it is known to be whole, whatever it says of its length.
     is_whole: bool,
+}
+
+/// Which command of an attempt failed, and why.
+enum Failed<E> {
+    /// The PERSISTENT RESERVE IN.
+    Command(E),
+    /// The INQUIRY that was to show whether it brought anything: that says nothing of the room.
+    Inquiry(E),
 }
 
 /// What nobody wrote of an answer.

@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES,
-    RO, RW, Scene, check_condition, good, host, sense, sg_persist, status,
+    RO, RW, Scene, check_condition, errno, good, host, sense, sg_persist, status,
 };
 
 const NO_KEYS: &str = "00000002 00000000";
@@ -1064,6 +1064,33 @@ Not sent: PERSISTENT RESERVE IN, Read full status
     }
 }
 
+/// What becomes of a command that needs another one to be believed.
+mod believed {
+    use sg_persist::transport::NodeKind;
+
+    use super::*;
+
+    /// INQUIRY is sent to see whether the sg driver's buffer was written. That it fails says nothing of
+    /// the room for READ FULL STATUS: with less, some targets write behind their buffer.
+    #[test]
+    fn what_becomes_of_inquiry_is_no_reason_to_ask_for_less() {
+        for (answer, status) in [
+            (errno(libc::EIO), 55),
+            (errno(libc::EINVAL), 72),
+            (sense(5, 0x24, 0), 5),
+        ] {
+            let ran = sg_persist("-n -s /dev/sg0")
+                .device("/dev/sg0")
+                .node(NodeKind::Sg, None)
+                .opens(RO)
+                .sends(READ_FULL_STATUS, good(&"00".repeat(8)).residual(0))
+                .sends(INQUIRY, answer)
+                .run();
+            assert_eq!(ran.status, status, "{ran:#?}");
+        }
+    }
+}
+
 mod overview {
     use super::*;
 
@@ -1381,6 +1408,63 @@ mod overview {
             "{}",
             ran.stdout
         );
+    }
+
+    /// A RESERVE is not counted: one between READ RESERVATION and READ FULL STATUS shows by the marks.
+    #[test]
+    fn a_reservation_made_in_between_is_read_again() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(NO_RESERVATION))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(!ran.stdout.contains("Warning"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("None"), "{}", ran.stdout);
+    }
+
+    /// "Every node may write" beside a holder's mark would mislead.
+    #[test]
+    fn marks_that_contradict_the_reservation_to_the_end_are_shown_so() {
+        for (reservation, says) in [
+            (NO_RESERVATION, "READ RESERVATION tells of no reservation"),
+            (HELD_BY_ALL, "READ RESERVATION tells of one of type 7"),
+        ] {
+            let mut scene = sg_persist("--overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, good(CAPABILITIES));
+            for _ in 0..5 {
+                scene = scene
+                    .sends(READ_KEYS, good(TWO_KEYS))
+                    .sends(READ_RESERVATION, good(reservation))
+                    .sends(READ_FULL_STATUS, good(FULL));
+            }
+            let ran = scene.run();
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            let unfolded = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            let expected = format!(
+                "Warning The device contradicts itself: at the same generation {says}, READ FULL \
+                 STATUS marks a holder of one of type 5. Which of them is right is not known."
+            );
+            assert!(unfolded.contains(&expected), "{}", ran.stdout);
+            assert!(
+                !unfolded.contains("every node may read and write"),
+                "{}",
+                ran.stdout
+            );
+            assert!(
+                ran.stdout.contains(" * marked as holding the reservation "),
+                "{}",
+                ran.stdout
+            );
+        }
     }
 
     #[test]

@@ -614,7 +614,7 @@ mod rules {
             .inquires()
             .sends(REPORT_CAPABILITIES, good("0008 1d90ea01 0000"))
             .sends(READ_KEYS, good(TWO_KEYS))
-            .sends(READ_RESERVATION, good(NO_RESERVATION))
+            .sends(READ_RESERVATION, good(&reservation("abc123", "5")))
             .sends(READ_FULL_STATUS, refused())
             .sends(LESS_FULL_STATUS, good(&full_status()))
             .run();

@@ -647,6 +647,17 @@ impl ReadFullStatus {
         alike && listed.next().is_none()
     }
 
+    /// Scope and type of a reservation that a registration is marked as holding, and that `read` does
+    /// not tell of. That none is marked contradicts nothing: the holder need not be listed.
+    #[must_use]
+    pub fn marked_otherwise(&self, read: &ReadReservation) -> Option<(Scope, ReservationType)> {
+        let told = read
+            .reservation
+            .map(|held| (held.scope, held.reservation_type));
+        let mut marked = self.descriptors.iter().filter_map(|one| one.held);
+        marked.find(|&held| told != Some(held))
+    }
+
     /// The bytes that [`ReadFullStatus::parse`] reads.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {

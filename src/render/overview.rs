@@ -92,6 +92,11 @@ pub fn table(unit: &Unit<'_>, style: Style) -> String {
         &format!("{:#x}", snapshot.keys.generation),
     );
     match &snapshot.reservation {
+        Ok(_) if marked_otherwise(snapshot).is_some() => paragraph(
+            &mut out,
+            "Reservation",
+            "Not known: the device contradicts itself.",
+        ),
         Ok(read) => match &read.reservation {
             Some(held) => {
                 paragraph(&mut out, "Reservation", &access(held, unit.registrants));
@@ -114,7 +119,10 @@ pub fn table(unit: &Unit<'_>, style: Style) -> String {
     for sense in unit.unit_attentions {
         paragraph(&mut out, "Attention", &attention(sense));
     }
-    if let Some(contradiction) = contradiction(snapshot) {
+    for contradiction in [contradiction(snapshot), marked_otherwise(snapshot)]
+        .into_iter()
+        .flatten()
+    {
         paragraph(&mut out, "Warning", &contradiction);
     }
     out.push('\n');
@@ -151,6 +159,26 @@ fn contradiction(snapshot: &Snapshot) -> Option<String> {
     Some(format!(
         "The device contradicts itself: at the same generation READ KEYS lists {keys}, READ FULL \
          STATUS {described}. Which of them is right is not known."
+    ))
+}
+
+/// How the holders' marks contradict what is told of the reservation.
+fn marked_otherwise(snapshot: &Snapshot) -> Option<String> {
+    let full_status = snapshot.full_status.as_ref().ok()?;
+    let read = snapshot.reservation.as_ref().ok()?;
+    let kind = |scope: Scope, held: ReservationType| match scope {
+        Scope::LU_SCOPE => format!("one of type {}", held.code()),
+        scope => format!("one of type {}, scope {:#x}", held.code(), scope.code()),
+    };
+    let (scope, marked) = full_status.marked_otherwise(read)?;
+    let told = read.reservation.map_or_else(
+        || "no reservation".to_owned(),
+        |held| kind(held.scope, held.reservation_type),
+    );
+    let marked = kind(scope, marked);
+    Some(format!(
+        "The device contradicts itself: at the same generation READ RESERVATION tells of {told}, \
+         READ FULL STATUS marks a holder of {marked}. Which of them is right is not known."
     ))
 }
 
@@ -472,9 +500,11 @@ fn legend(rows: &[Row], unit: &Unit<'_>, colour: bool) -> String {
     let mut parts = Vec::new();
     if rows.iter().any(|row| row.is_holder) {
         let mark = coloured(HOLDER_MARK, HOLDER_COLOUR, colour);
-        let holds = match unit.snapshot.reservation {
-            Ok(_) => "holds the reservation",
-            Err(_) => "marked as holding the reservation",
+        let is_known =
+            unit.snapshot.reservation.is_ok() && marked_otherwise(unit.snapshot).is_none();
+        let holds = match is_known {
+            true => "holds the reservation",
+            false => "marked as holding the reservation",
         };
         parts.push(format!("{mark} {holds}"));
     }
