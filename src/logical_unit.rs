@@ -233,7 +233,7 @@ impl<E: Exchange> LogicalUnit<E> {
             came @ NO_COINCIDENCE.. if buffer.is_unwritten(0, came) => 0,
             came => came,
         };
-        Ok(StandardInquiry::parse(&buffer.into_data(came))?)
+        Ok(StandardInquiry::parse(&buffer.into_data(came, came))?)
     }
 
     /// The keys of all registrations (SPC-5 6.16.2).
@@ -584,7 +584,7 @@ impl<E: Exchange> LogicalUnit<E> {
     fn read_as_it_comes(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
         let cdb = action.cdb(room);
         let mut filling = Filling::First;
-        let (buffer, moved) = loop {
+        let (buffer, moved, sure) = loop {
             let (mut buffer, moved) = self.fill(cdb, room.into(), filling)?;
             let came = moved.transferred;
             // What a transport has made itself needs no such question.
@@ -594,11 +594,13 @@ impl<E: Exchange> LogicalUnit<E> {
             };
             // What looks like an end that nobody wrote may be one that was: over another filling it
             // shows.
-            if unwritten == Some(Unwritten::End) && filling == Filling::First {
+            let is_open = matches!(unwritten, Some(Unwritten::End | Unwritten::Rest));
+            if is_open && filling == Filling::First {
                 filling = Filling::Second;
                 continue;
             }
-            if unwritten.is_some() {
+            let is_part = unwritten == Some(Unwritten::Rest) && !buffer.is_unwritten(0, came);
+            if unwritten.is_some() && !is_part {
                 return Ok(Attempt {
                     data: Vec::new().into(),
                     fault: Some(match moved.has_sense {
@@ -608,9 +610,15 @@ impl<E: Exchange> LogicalUnit<E> {
                     is_whole: false,
                 });
             }
-            break (buffer, moved);
+            // Over two fillings nothing looks unwritten by chance, nor does it matter behind a list.
+            let sure = match (filling, &moved.whole_answer) {
+                (Filling::Second, _) => 0,
+                (Filling::First, Some(_)) => came,
+                (Filling::First, None) => Self::end(action, &mut buffer, came).unwrap_or(came),
+            };
+            break (buffer, moved, sure);
         };
-        let data = buffer.into_data(moved.transferred);
+        let data = buffer.into_data(moved.transferred, sure);
         let mut fault = None;
         if moved.has_sense {
             fault = prin::beside_sense(&data).err();
@@ -633,11 +641,18 @@ impl<E: Exchange> LogicalUnit<E> {
         {
             return Some(Unwritten::All);
         }
-        let claimed = action.claimed(&buffer.room()[..came]);
-        let end = claimed.and_then(|claimed| usize::try_from(claimed).ok());
-        let last = end.filter(|&end| end <= came)?.checked_sub(1)?;
+        let Some(end) = Self::end(action, buffer, came) else {
+            return buffer.may_end_unwritten(came).then_some(Unwritten::Rest);
+        };
+        let last = end.checked_sub(1)?;
         let unwritten = buffer.is_unwritten(last, last + 1);
         unwritten.then_some(Unwritten::End)
+    }
+
+    /// Where the answer to `action` ends by its own word, if that is within the bytes that came.
+    fn end(action: ServiceAction, buffer: &mut Buffer, came: usize) -> Option<usize> {
+        let claimed = action.claimed(&buffer.room()[..came])?;
+        usize::try_from(claimed).ok().filter(|&end| end <= came)
     }
 
     /// Sends a command with data in, over this `filling` of its buffer.
@@ -680,6 +695,8 @@ enum Unwritten {
     All,
     /// Its last bytes, by its own word.
     End,
+    /// A few bytes at the end of what is no whole answer in any case.
+    Rest,
 }
 
 /// Whether a command may have been refused since it asked for too much: by the device server, or by

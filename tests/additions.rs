@@ -5,8 +5,9 @@
 mod common;
 
 use common::{
-    INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES,
-    RO, RW, Scene, check_condition, errno, good, host, sense, sg_persist, status,
+    Answer, INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
+    REPORT_CAPABILITIES, RO, RW, Scene, check_condition, errno, good, host, sense, sg_persist,
+    status,
 };
 
 const NO_KEYS: &str = "00000002 00000000";
@@ -1069,6 +1070,57 @@ mod believed {
     use sg_persist::transport::NodeKind;
 
     use super::*;
+
+    /// What a buffer is filled with is none of the device's bytes, however few are said to have come;
+    /// a byte that is like it may be one.
+    #[test]
+    fn bytes_that_nobody_wrote_are_not_shown() {
+        let reads = |action: u8, answer: &dyn Fn() -> Answer, again: bool| {
+            let (option, cdb) = match action {
+                0 => ("-k", READ_KEYS),
+                1 => ("-r", READ_RESERVATION),
+                _ => ("-c", REPORT_CAPABILITIES),
+            };
+            let mut scene = sg_persist(&format!("-n {option} -H /dev/sda")).reads(cdb, answer());
+            if again {
+                scene = scene.sends(cdb, answer());
+            }
+            let ran = scene.run();
+            assert_eq!(ran.status, 97, "{ran:#?}");
+            ran
+        };
+        let short = "the response is too short";
+        let unwritten = "the device reported success but did not transfer the response";
+        for (action, data, came, shown, says) in [
+            (0, "", 1, "", unwritten),
+            (1, "", 2, "", unwritten),
+            (0, "", 3, "", unwritten),
+            (1, "00", 3, " 00     00 00 00\n", short),
+            (1, "00000015 00", 7, " 00     00 00 00 15 00 00 00\n", short),
+            (
+                2,
+                "0009 04 81 00",
+                8,
+                " 00     00 09 04 81 00 00 00 00\n",
+                "takes 9 bytes",
+            ),
+            // These it wrote.
+            (1, "6a2a", 2, " 00     6a 2a\n", short),
+            (0, "00 2a ed", 3, " 00     00 2a ed\n", short),
+        ] {
+            let answer = || good(data).residual(8192 - came);
+            let ran = reads(action, &answer, true);
+            assert_eq!(
+                ran.stdout.trim_end_matches([' ', '\n']),
+                shown.trim_end(),
+                "{data} {came}"
+            );
+            assert!(ran.stderr.contains(says), "{data} {came} {ran:#?}");
+        }
+        // More than three are no coincidence, and are not asked for again.
+        let ran = reads(1, &|| good("00").residual(8192 - 5), false);
+        assert_eq!(ran.stdout.trim_end(), " 00     00 00 00 00 00");
+    }
 
     /// INQUIRY is sent to see whether the sg driver's buffer was written. That it fails says nothing of
     /// the room for READ FULL STATUS: with less, some targets write behind their buffer.
