@@ -232,7 +232,7 @@ impl<E: Exchange> LogicalUnit<E> {
             came @ NO_COINCIDENCE.. if buffer.is_unwritten(0, came) => 0,
             came => came,
         };
-        Ok(StandardInquiry::parse(&buffer.into_data(came))?)
+        Ok(StandardInquiry::parse(&buffer.into_data(came, came))?)
     }
 
     /// The keys of all registrations (SPC-5 6.16.2).
@@ -273,19 +273,27 @@ impl<E: Exchange> LogicalUnit<E> {
     /// holder would be seen that is not among the keys.
     ///
     /// # Errors
-    /// [`QueryError`]; that there is no full status to be had is none.
+    /// [`QueryError`]; that there is no full status to be had is none, nor is a malformed answer to
+    /// READ RESERVATION.
     pub fn snapshot(&mut self) -> Result<Snapshot, QueryError<E::Error>> {
         let mut last = None;
         let steady = self.of_one_generation(|unit| {
             let keys = unit.read_keys()?;
-            let reservation = unit.read_reservation()?;
+            let reservation = unit.unless_malformed(Self::read_reservation)?;
             let full_status = unit.if_any(Self::read_full_status)?;
-            let mut agree = reservation.generation == keys.generation;
+            let mut agree = match &reservation {
+                Ok(reservation) => reservation.generation == keys.generation,
+                Err(_) => true,
+            };
             let mut alike = true;
             if let Ok(full_status) = &full_status {
                 agree &= full_status.generation == keys.generation;
-                // Device servers that do not count every change are caught by what they list.
-                alike = full_status.lists(&keys);
+                // Device servers that do not count every change are caught by what they list; RESERVE
+                // and RELEASE, which none counts, by the holders' marks.
+                alike = full_status.lists(&keys)
+                    && reservation
+                        .as_ref()
+                        .map_or(true, |read| full_status.marked_otherwise(read).is_none());
             }
             let snapshot = Snapshot {
                 keys,
@@ -319,7 +327,7 @@ impl<E: Exchange> LogicalUnit<E> {
     /// the nexuses, where it cannot be judged as well without them and the device server tells.
     ///
     /// # Errors
-    /// [`QueryError`].
+    /// [`QueryError`]; a malformed answer to READ RESERVATION, or READ FULL STATUS, is none.
     pub fn state(
         &mut self,
         out: &PersistentReserveOut,
@@ -332,7 +340,8 @@ impl<E: Exchange> LogicalUnit<E> {
         let mut without_nexuses = None;
         let steady = self.of_one_generation(|unit| {
             let keys = unit.read_keys()?;
-            let Some(mut state) = State::new(&keys, &unit.read_reservation()?) else {
+            let reservation = unit.unless_malformed(Self::read_reservation)?;
+            let Some(mut state) = State::new(&keys, reservation) else {
                 return Ok(None);
             };
             if !names_nexuses {
@@ -385,12 +394,32 @@ impl<E: Exchange> LogicalUnit<E> {
             )
         };
         self.exchange.begin_optional();
-        let answer = match read(self) {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(QueryError::Malformed { source, .. }) => Ok(Err(source.into())),
+        let answer = match self.unless_malformed(read) {
+            Ok(answer) => Ok(answer.map_err(NoAnswer::from)),
             Err(QueryError::Command(error)) if is_unsupported(&error) => {
                 Ok(Err(NoAnswer::Unsupported))
             }
+            Err(error) => Err(error),
+        };
+        self.exchange.end_optional(matches!(answer, Ok(Err(_))));
+        answer
+    }
+
+    /// The answer that `read` gets, or what makes it none.
+    fn unless_malformed<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, QueryError<E::Error>>,
+    ) -> Result<Result<T, Malformed>, QueryError<E::Error>> {
+        self.exchange.begin_optional();
+        let answer = match read(self) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(QueryError::Malformed { source, .. }) => Ok(Err(source)),
+            Err(QueryError::Command(error)) => match E::command_error(&error) {
+                Some(CommandError::Malformed(reason)) => {
+                    Ok(Err(Malformed::Contradictory(reason.clone())))
+                }
+                _ => Err(QueryError::Command(error)),
+            },
             Err(error) => Err(error),
         };
         self.exchange.end_optional(matches!(answer, Ok(Err(_))));
@@ -463,12 +492,12 @@ impl<E: Exchange> LogicalUnit<E> {
                 self.exchange.begin_optional();
             }
             let attempt = self.read_once(action, room.bytes());
-            let too_much = can_shrink
-                && attempt
-                    .as_ref()
-                    .err()
-                    .and_then(E::command_error)
-                    .is_some_and(refuses_room);
+            let too_much = match &attempt {
+                Err(Failed::Command(error)) if can_shrink => {
+                    E::command_error(error).is_some_and(refuses_room)
+                }
+                _ => false,
+            };
             let shrinks = too_much && room.shrink();
             let is_missing = shrinks || too_much && unproven.is_some();
             if can_shrink {
@@ -481,7 +510,7 @@ impl<E: Exchange> LogicalUnit<E> {
                     continue;
                 }
                 (Err(_), Some(earlier)) if too_much => break earlier,
-                (Err(error), _) => return Err(error),
+                (Err(Failed::Command(error) | Failed::Inquiry(error)), _) => return Err(error),
             };
             let claimed = match action.claimed(&answer.data) {
                 Some(claimed) if !answer.is_whole && answer.fault.is_none() => claimed,
@@ -515,9 +544,11 @@ impl<E: Exchange> LogicalUnit<E> {
 
     /// One PERSISTENT RESERVE IN. Where an answer begins like what would be found in a buffer that
     /// nobody wrote, INQUIRY data, like which none begins, is put there, and it is asked for again.
-    fn read_once(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
+    fn read_once(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, Failed<E::Error>> {
         let left = self.left;
-        let attempt = self.read_as_it_comes(action, room)?;
+        let attempt = self
+            .read_as_it_comes(action, room)
+            .map_err(Failed::Command)?;
         let begins = attempt.data.first_chunk();
         let may_be_left = begins.is_some_and(|&begins| begins == left || begins == NOTHING)
             && attempt.fault.is_none()
@@ -530,10 +561,13 @@ impl<E: Exchange> LogicalUnit<E> {
             inquiry::cdb(),
             inquiry::ALLOCATION_LENGTH.into(),
             Filling::First,
-        )?;
+        )
+        .map_err(Failed::Inquiry)?;
         let left = self.left;
         if left != begun {
-            let attempt = self.read_as_it_comes(action, room)?;
+            let attempt = self
+                .read_as_it_comes(action, room)
+                .map_err(Failed::Command)?;
             if attempt.data.first_chunk() != Some(&left) {
                 return Ok(attempt);
             }
@@ -549,7 +583,7 @@ impl<E: Exchange> LogicalUnit<E> {
     fn read_as_it_comes(&mut self, action: ServiceAction, room: u16) -> Result<Attempt, E::Error> {
         let cdb = action.cdb(room);
         let mut filling = Filling::First;
-        let (buffer, moved) = loop {
+        let (buffer, moved, sure) = loop {
             let (mut buffer, moved) = self.fill(cdb, room.into(), filling)?;
             let came = moved.transferred;
             // What a transport has made itself needs no such question.
@@ -559,11 +593,13 @@ impl<E: Exchange> LogicalUnit<E> {
             };
             // What looks like an end that nobody wrote may be one that was: over another filling it
             // shows.
-            if unwritten == Some(Unwritten::End) && filling == Filling::First {
+            let is_open = matches!(unwritten, Some(Unwritten::End | Unwritten::Rest));
+            if is_open && filling == Filling::First {
                 filling = Filling::Second;
                 continue;
             }
-            if unwritten.is_some() {
+            let is_part = unwritten == Some(Unwritten::Rest) && !buffer.is_unwritten(0, came);
+            if unwritten.is_some() && !is_part {
                 return Ok(Attempt {
                     data: Vec::new().into(),
                     fault: Some(match moved.has_sense {
@@ -573,9 +609,15 @@ impl<E: Exchange> LogicalUnit<E> {
                     is_whole: false,
                 });
             }
-            break (buffer, moved);
+            // Over two fillings nothing looks unwritten by chance, nor does it matter behind a list.
+            let sure = match (filling, &moved.whole_answer) {
+                (Filling::Second, _) => 0,
+                (Filling::First, Some(_)) => came,
+                (Filling::First, None) => Self::end(action, &mut buffer, came).unwrap_or(came),
+            };
+            break (buffer, moved, sure);
         };
-        let data = buffer.into_data(moved.transferred);
+        let data = buffer.into_data(moved.transferred, sure);
         let mut fault = None;
         if moved.has_sense {
             fault = prin::beside_sense(&data).err();
@@ -598,11 +640,18 @@ impl<E: Exchange> LogicalUnit<E> {
         {
             return Some(Unwritten::All);
         }
-        let claimed = action.claimed(&buffer.room()[..came]);
-        let end = claimed.and_then(|claimed| usize::try_from(claimed).ok());
-        let last = end.filter(|&end| end <= came)?.checked_sub(1)?;
+        let Some(end) = Self::end(action, buffer, came) else {
+            return buffer.may_end_unwritten(came).then_some(Unwritten::Rest);
+        };
+        let last = end.checked_sub(1)?;
         let unwritten = buffer.is_unwritten(last, last + 1);
         unwritten.then_some(Unwritten::End)
+    }
+
+    /// Where the answer to `action` ends by its own word, if that is within the bytes that came.
+    fn end(action: ServiceAction, buffer: &mut Buffer, came: usize) -> Option<usize> {
+        let claimed = action.claimed(&buffer.room()[..came])?;
+        usize::try_from(claimed).ok().filter(|&end| end <= came)
     }
 
     /// Sends a command with data in, over this `filling` of its buffer.
@@ -630,6 +679,14 @@ struct Attempt {
     is_whole: bool,
 }
 
+/// Which command of an attempt failed, and why.
+enum Failed<E> {
+    /// The PERSISTENT RESERVE IN.
+    Command(E),
+    /// The INQUIRY that was to show whether it brought anything: that says nothing of the room.
+    Inquiry(E),
+}
+
 /// What nobody wrote of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unwritten {
@@ -637,6 +694,8 @@ enum Unwritten {
     All,
     /// Its last bytes, by its own word.
     End,
+    /// A few bytes at the end of what is no whole answer in any case.
+    Rest,
 }
 
 /// Whether a command may have been refused since it asked for too much: by the device server, or by

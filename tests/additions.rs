@@ -5,8 +5,9 @@
 mod common;
 
 use common::{
-    INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES,
-    RO, RW, Scene, check_condition, good, host, sense, sg_persist, status,
+    Answer, INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
+    REPORT_CAPABILITIES, RO, RW, Scene, check_condition, errno, good, host, sense, sg_persist,
+    status,
 };
 
 const NO_KEYS: &str = "00000002 00000000";
@@ -583,6 +584,55 @@ mod verified_evidence {
         }
     }
 
+    /// Two reservations are no answer about one. What has to do with none is judged all the same.
+    #[test]
+    fn a_reservation_that_is_not_told() {
+        const TWO: &str = "00000020 000000000000000a 00000000 00 05 0000 \
+                           000000000000000b 00000000 00 05 0000";
+        let not_told = "the response lists 2 reservations, a logical unit has one at most";
+        for (before, after) in [(TWO, TWO), (TWO, NOBODY), (NOBODY, TWO), (TWO, HELD_BY_B)] {
+            verifies(REGISTER_A, (7, B, before), (8, A_B, after))
+                .run()
+                .is(0, "", "");
+            is_told(
+                verifies(REGISTER_A, (7, B, before), (8, B, after)),
+                37,
+                &["expected at least 1 registration with key 0xa, found none"],
+            );
+        }
+        for (change, before, after) in [
+            (RESERVE_A, (7, A_B, TWO), (7, A_B, HELD_BY_A)),
+            (RESERVE_A, (7, A_B, NOBODY), (7, A_B, TWO)),
+            (RELEASE_A, (7, A_B, TWO), (7, A_B, NOBODY)),
+            (CLEAR_A, (7, A_B, NOBODY), (8, NONE, TWO)),
+            (PREEMPT_B, (7, A_B, TWO), (8, A, HELD_BY_A)),
+            (PREEMPT_0, (7, A_B, TWO), (8, A, TWO)),
+            (IGNORE_A, (7, B, TWO), (8, A_B, TWO)),
+            (IGNORE_0, (7, A_B, TWO), (8, B, NOBODY)),
+            (REGISTER_A_AGAIN, (7, A, TWO), (8, A, NOBODY)),
+            (REPLACE, (7, NONE, TWO), (8, A, HELD_BY_A)),
+        ] {
+            is_told(
+                verifies(change, before, after),
+                38,
+                &[
+                    "the device does not tell enough\nexpected the reservation ",
+                    not_told,
+                ],
+            );
+        }
+        // What is plain without it is said besides.
+        is_told(
+            verifies(PREEMPT_B, (7, A_B, TWO), (8, A_B, TWO)),
+            38,
+            &[
+                "expected the reservation before the command to be told, found no answer: the response",
+                "expected the reservation after the command to be told, found no answer: the response",
+                "expected no registration with key 0xb, found 1\n",
+            ],
+        );
+    }
+
     #[track_caller]
     fn nothing_happened(change: Change<'_>, keys: &str, reservation: &str, status: u8) {
         let same = (7, keys, reservation);
@@ -1015,6 +1065,84 @@ Not sent: PERSISTENT RESERVE IN, Read full status
     }
 }
 
+/// What becomes of a command that needs another one to be believed.
+mod believed {
+    use sg_persist::transport::NodeKind;
+
+    use super::*;
+
+    /// What a buffer is filled with is none of the device's bytes, however few are said to have come;
+    /// a byte that is like it may be one.
+    #[test]
+    fn bytes_that_nobody_wrote_are_not_shown() {
+        let reads = |action: u8, answer: &dyn Fn() -> Answer, again: bool| {
+            let (option, cdb) = match action {
+                0 => ("-k", READ_KEYS),
+                1 => ("-r", READ_RESERVATION),
+                _ => ("-c", REPORT_CAPABILITIES),
+            };
+            let mut scene = sg_persist(&format!("-n {option} -H /dev/sda")).reads(cdb, answer());
+            if again {
+                scene = scene.sends(cdb, answer());
+            }
+            let ran = scene.run();
+            assert_eq!(ran.status, 97, "{ran:#?}");
+            ran
+        };
+        let short = "the response is too short";
+        let unwritten = "the device reported success but did not transfer the response";
+        for (action, data, came, shown, says) in [
+            (0, "", 1, "", unwritten),
+            (1, "", 2, "", unwritten),
+            (0, "", 3, "", unwritten),
+            (1, "00", 3, " 00     00 00 00\n", short),
+            (1, "00000015 00", 7, " 00     00 00 00 15 00 00 00\n", short),
+            (
+                2,
+                "0009 04 81 00",
+                8,
+                " 00     00 09 04 81 00 00 00 00\n",
+                "takes 9 bytes",
+            ),
+            // These it wrote.
+            (1, "6a2a", 2, " 00     6a 2a\n", short),
+            (0, "00 2a ed", 3, " 00     00 2a ed\n", short),
+        ] {
+            let answer = || good(data).residual(8192 - came);
+            let ran = reads(action, &answer, true);
+            assert_eq!(
+                ran.stdout.trim_end_matches([' ', '\n']),
+                shown.trim_end(),
+                "{data} {came}"
+            );
+            assert!(ran.stderr.contains(says), "{data} {came} {ran:#?}");
+        }
+        // More than three are no coincidence, and are not asked for again.
+        let ran = reads(1, &|| good("00").residual(8192 - 5), false);
+        assert_eq!(ran.stdout.trim_end(), " 00     00 00 00 00 00");
+    }
+
+    /// INQUIRY is sent to see whether the sg driver's buffer was written. That it fails says nothing of
+    /// the room for READ FULL STATUS: with less, some targets write behind their buffer.
+    #[test]
+    fn what_becomes_of_inquiry_is_no_reason_to_ask_for_less() {
+        for (answer, status) in [
+            (errno(libc::EIO), 55),
+            (errno(libc::EINVAL), 72),
+            (sense(5, 0x24, 0), 5),
+        ] {
+            let ran = sg_persist("-n -s /dev/sg0")
+                .device("/dev/sg0")
+                .node(NodeKind::Sg, None)
+                .opens(RO)
+                .sends(READ_FULL_STATUS, good(&"00".repeat(8)).residual(0))
+                .sends(INQUIRY, answer)
+                .run();
+            assert_eq!(ran.status, status, "{ran:#?}");
+        }
+    }
+}
+
 mod overview {
     use super::*;
 
@@ -1212,6 +1340,78 @@ mod overview {
         }
     }
 
+    /// Two descriptors: which of them is right, if either is, nobody knows.
+    #[test]
+    fn a_reservation_that_is_not_told_costs_the_rest_of_the_table_nothing() {
+        let two = "00000002 00000020 0000000000abc123 00000000 00 05 0000 \
+                   0000000000123abc 00000000 00 05 0000";
+        let ran = sg_persist("--overview /dev/sda /dev/sdb")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(two))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .device("/dev/sdb")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .run();
+        assert_eq!(ran.status, 97, "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr,
+            "sg_persist: the overview of /dev/sda lacks the reservation:\n\
+             PR in (Read reservation): the response lists 2 reservations, a logical unit has one at \
+             most\n\
+             sg_persist failed: Malformed SCSI command response\n"
+        );
+        let (first, second) = ran.stdout.split_once("\n\nDevice ").unwrap();
+        for text in [
+            "Reservation  Not known, there may be one: the device gave no usable answer to READ RESERVATION (the\n             response lists 2 reservations, a logical unit has one at most).\n",
+            "Supports     types 1 3 5 6 7 8;",
+            "2 registrations:\n",
+            " *   0xabc123  1            sas,6001405000001001\n",
+            "     0x123abc  2            sas,6001405000001002\n",
+            " * marked as holding the reservation ",
+        ] {
+            assert!(first.contains(text), "{text}\n{first}");
+        }
+        assert!(second.contains(" * holds the reservation "), "{second}");
+    }
+
+    /// Keys alone, and a reservation that came in part: no key may pass for the holder's.
+    #[test]
+    fn keys_without_reservation_and_full_status() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good("00000002 00000010 0000000000abc123"))
+            .sends(READ_FULL_STATUS, sense(5, 0x24, 0))
+            .sends(LESS_FULL_STATUS, sense(5, 0x24, 0))
+            .run();
+        assert_eq!(ran.status, 97, "{}", ran.stderr);
+        assert!(
+            ran.stdout
+                .ends_with("     KEY\n     0xabc123\n     0x123abc\n"),
+            "{}",
+            ran.stdout
+        );
+        // Refused, it is no malformed answer, and an overview ends with it.
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, sense(5, 0x24, 0))
+            .run();
+        assert_eq!((ran.status, &ran.stdout[..]), (5, ""));
+    }
+
     #[test]
     fn a_registration_for_all_target_ports_may_be_several_keys() {
         let full_status = format!(
@@ -1260,6 +1460,63 @@ mod overview {
             "{}",
             ran.stdout
         );
+    }
+
+    /// A RESERVE is not counted: one between READ RESERVATION and READ FULL STATUS shows by the marks.
+    #[test]
+    fn a_reservation_made_in_between_is_read_again() {
+        let ran = sg_persist("--overview /dev/sda")
+            .opens(RO)
+            .inquires()
+            .sends(REPORT_CAPABILITIES, good(CAPABILITIES))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(NO_RESERVATION))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(READ_FULL_STATUS, good(FULL))
+            .run();
+        assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+        assert!(!ran.stdout.contains("Warning"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("None"), "{}", ran.stdout);
+    }
+
+    /// "Every node may write" beside a holder's mark would mislead.
+    #[test]
+    fn marks_that_contradict_the_reservation_to_the_end_are_shown_so() {
+        for (reservation, says) in [
+            (NO_RESERVATION, "READ RESERVATION tells of no reservation"),
+            (HELD_BY_ALL, "READ RESERVATION tells of one of type 7"),
+        ] {
+            let mut scene = sg_persist("--overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, good(CAPABILITIES));
+            for _ in 0..5 {
+                scene = scene
+                    .sends(READ_KEYS, good(TWO_KEYS))
+                    .sends(READ_RESERVATION, good(reservation))
+                    .sends(READ_FULL_STATUS, good(FULL));
+            }
+            let ran = scene.run();
+            assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+            let unfolded = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            let expected = format!(
+                "Warning The device contradicts itself: at the same generation {says}, READ FULL \
+                 STATUS marks a holder of one of type 5. Which of them is right is not known."
+            );
+            assert!(unfolded.contains(&expected), "{}", ran.stdout);
+            assert!(
+                !unfolded.contains("every node may read and write"),
+                "{}",
+                ran.stdout
+            );
+            assert!(
+                ran.stdout.contains(" * marked as holding the reservation "),
+                "{}",
+                ran.stdout
+            );
+        }
     }
 
     #[test]

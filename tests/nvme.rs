@@ -1727,6 +1727,16 @@ mod model {
         always_forgets: bool,
         /// The controller does not tell what this host's identifier is.
         is_silent: bool,
+        /// What is wrong with what the reports say of the reservation.
+        fault: Option<Fault>,
+    }
+
+    /// How a report contradicts itself about a reservation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Fault {
+        UndefinedType,
+        HolderOfNothing,
+        SeveralHolders,
     }
 
     impl Namespace {
@@ -1847,18 +1857,34 @@ mod model {
 
         fn report(&self) -> Vec<u8> {
             let mut data = self.generation.to_le_bytes().to_vec();
-            data.push(self.held.map_or(0, |(held, _)| held));
+            let told = match self.fault {
+                Some(Fault::UndefinedType) => 9,
+                Some(Fault::HolderOfNothing) => 0,
+                Some(Fault::SeveralHolders) => 1,
+                None => self.held.map_or(0, |(held, _)| held),
+            };
+            data.push(told);
             let entries: Vec<_> = self
                 .registrants
                 .iter()
                 .filter(|(host, _)| self.unlisted != Some(*host))
                 .chain(&self.second_entry)
                 .collect();
+            let all_hold = self.fault.is_some();
             data.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
             data.extend([0, 0, u8::from(self.persists && !self.always_forgets)]);
             data.resize(64, 0);
             for &&(host, key) in &entries {
-                data.extend([0xff, 0xff, u8::from(self.holds(host)), 0, 0, 0, 0, 0]);
+                data.extend([
+                    0xff,
+                    0xff,
+                    u8::from(all_hold || self.holds(host)),
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                ]);
                 data.extend(key.to_le_bytes());
                 data.extend(HOSTS[host]);
                 data.extend([0; 32]);
@@ -2112,6 +2138,77 @@ mod model {
         assert_eq!(ran.status, 38, "{ran:?}");
         let text = "expected no registration with key 0xa, found 1\n";
         assert!(ran.stderr.contains(text), "{ran:?}");
+    }
+
+    /// The report contradicts itself about the reservation, and about nothing else.
+    #[test]
+    fn a_reservation_that_contradicts_itself_costs_nothing_else() {
+        for (fault, reason, tells_hosts) in [
+            (
+                Fault::UndefinedType,
+                "reservation type 0x9, which is not defined",
+                false,
+            ),
+            (Fault::HolderOfNothing, "a holder and no reservation", false),
+            (
+                Fault::SeveralHolders,
+                "several holders of a reservation that has one",
+                true,
+            ),
+        ] {
+            let [a, b] = Host::two();
+            a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
+            // The other host is registered through a controller that the model knows nothing else of.
+            a.0.borrow_mut().second_entry = Some((1, 0xc));
+            a.0.borrow_mut().fault = Some(fault);
+            let overview = || sg_persist(&a, "--overview /dev/ng0n3");
+            let ran = overview();
+            assert_eq!(ran.status, 97, "{fault:?} {ran:#?}");
+            let unfolded = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            for text in [
+                "Reservation Not known, there may be one:",
+                reason,
+                "2 registrations",
+                "0xa",
+            ] {
+                assert!(unfolded.contains(text), "{fault:?} {text}\n{}", ran.stdout);
+            }
+            let host = "host aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+            assert_eq!(
+                unfolded.contains(host),
+                tells_hosts,
+                "{fault:?} {}",
+                ran.stdout
+            );
+            assert!(
+                unfolded.contains("Supports types 1 3 5 6 7 8;"),
+                "{}",
+                ran.stdout
+            );
+            let expected = format!(
+                "sg_persist: the overview of /dev/ng0n3 lacks the reservation:
+PR in (Read reservation): the reservation report names {reason}
+sg_persist failed: Malformed SCSI command response
+"
+            );
+            assert_eq!(ran.stderr, expected, "{fault:?}");
+            for question in ["--reserved", "--holder-is=a", "-r"] {
+                a.all(&[(97, question)]);
+            }
+            // The change is made, and judged as far as it is told.
+            let ran = b.runs("-o -G -S b --verify");
+            let status = if tells_hosts { 0 } else { 38 };
+            assert_eq!(ran.status, status, "{fault:?} {ran:#?}");
+            assert!(a.0.borrow().key(1).is_some());
+            let ran = b.runs("-o -P -K b -S a -T 1 --verify");
+            assert_eq!(ran.status, 38, "{fault:?} {ran:#?}");
+            assert!(
+                ran.stderr.contains("the device does not tell enough\n"),
+                "{ran:#?}"
+            );
+            assert!(ran.stderr.contains(reason), "{ran:#?}");
+            assert_eq!(a.0.borrow().key(0), None, "{fault:?}");
+        }
     }
 
     #[test]

@@ -202,6 +202,9 @@ pub enum Malformed {
     /// Sense data came and nothing but zeros with it: no list, or no data at all, nobody can tell.
     #[error("sense data came, and {0} zero bytes that need not be an answer")]
     ZerosBesideSense(usize),
+    /// What the parameter data would be made of contradicts itself, in these words.
+    #[error("{0}")]
+    Contradictory(String),
     /// REPORT CAPABILITIES names a length that its fields do not fit in.
     #[error("LENGTH is {length}, the capabilities alone take 8 bytes")]
     CapabilitiesLength {
@@ -642,6 +645,17 @@ impl ReadFullStatus {
             })
         });
         alike && listed.next().is_none()
+    }
+
+    /// Scope and type of a reservation that a registration is marked as holding, and that `read` does
+    /// not tell of. That none is marked contradicts nothing: the holder need not be listed.
+    #[must_use]
+    pub fn marked_otherwise(&self, read: &ReadReservation) -> Option<(Scope, ReservationType)> {
+        let told = read
+            .reservation
+            .map(|held| (held.scope, held.reservation_type));
+        let mut marked = self.descriptors.iter().filter_map(|one| one.held);
+        marked.find(|&held| told != Some(held))
     }
 
     /// The bytes that [`ReadFullStatus::parse`] reads.

@@ -9,8 +9,8 @@ use super::prin::{Malformed, ReadFullStatus, ReadKeys, ReadReservation};
 pub struct Snapshot {
     /// The keys of all registrations.
     pub keys: ReadKeys,
-    /// The reservation held, if any.
-    pub reservation: ReadReservation,
+    /// The reservation held, if any, or what makes the answer about it none.
+    pub reservation: Result<ReadReservation, Malformed>,
     /// Every registration with its nexus, or why there is no telling.
     pub full_status: Result<ReadFullStatus, NoAnswer>,
 }

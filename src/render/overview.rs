@@ -91,22 +91,38 @@ pub fn table(unit: &Unit<'_>, style: Style) -> String {
         "Generation",
         &format!("{:#x}", snapshot.keys.generation),
     );
-    match &snapshot.reservation.reservation {
-        Some(held) => {
-            paragraph(&mut out, "Reservation", &access(held, unit.registrants));
-            paragraph(&mut out, "", &holder(held, snapshot));
-        }
-        None => paragraph(
+    match &snapshot.reservation {
+        Ok(_) if marked_otherwise(snapshot).is_some() => paragraph(
             &mut out,
             "Reservation",
-            "None: every node may read and write.",
+            "Not known: the device contradicts itself.",
         ),
+        Ok(read) => match &read.reservation {
+            Some(held) => {
+                paragraph(&mut out, "Reservation", &access(held, unit.registrants));
+                paragraph(&mut out, "", &holder(held, snapshot));
+            }
+            None => paragraph(
+                &mut out,
+                "Reservation",
+                "None: every node may read and write.",
+            ),
+        },
+        Err(reason) => {
+            let text = format!(
+                "Not known, there may be one: the device gave no usable answer to READ RESERVATION ({reason})."
+            );
+            paragraph(&mut out, "Reservation", &text);
+        }
     }
     paragraph(&mut out, "Supports", &supports(unit.capabilities));
     for sense in unit.unit_attentions {
         paragraph(&mut out, "Attention", &attention(sense));
     }
-    if let Some(contradiction) = contradiction(snapshot) {
+    for contradiction in [contradiction(snapshot), marked_otherwise(snapshot)]
+        .into_iter()
+        .flatten()
+    {
         paragraph(&mut out, "Warning", &contradiction);
     }
     out.push('\n');
@@ -143,6 +159,26 @@ fn contradiction(snapshot: &Snapshot) -> Option<String> {
     Some(format!(
         "The device contradicts itself: at the same generation READ KEYS lists {keys}, READ FULL \
          STATUS {described}. Which of them is right is not known."
+    ))
+}
+
+/// How the holders' marks contradict what is told of the reservation.
+fn marked_otherwise(snapshot: &Snapshot) -> Option<String> {
+    let full_status = snapshot.full_status.as_ref().ok()?;
+    let read = snapshot.reservation.as_ref().ok()?;
+    let kind = |scope: Scope, held: ReservationType| match scope {
+        Scope::LU_SCOPE => format!("one of type {}", held.code()),
+        scope => format!("one of type {}, scope {:#x}", held.code(), scope.code()),
+    };
+    let (scope, marked) = full_status.marked_otherwise(read)?;
+    let told = read.reservation.map_or_else(
+        || "no reservation".to_owned(),
+        |held| kind(held.scope, held.reservation_type),
+    );
+    let marked = kind(scope, marked);
+    Some(format!(
+        "The device contradicts itself: at the same generation READ RESERVATION tells of {told}, \
+         READ FULL STATUS marks a holder of {marked}. Which of them is right is not known."
     ))
 }
 
@@ -359,7 +395,8 @@ fn rows(unit: &Unit<'_>) -> Vec<Row> {
             .collect();
     }
     let keys = &snapshot.keys.keys;
-    let held = snapshot.reservation.reservation;
+    let held = snapshot.reservation.as_ref().ok();
+    let held = held.and_then(|read| read.reservation);
     let all_hold = held.is_some_and(|held| held.reservation_type.is_held_by_all());
     // A key that is registered twice does not tell which of the two holds the reservation.
     let holder = held
@@ -463,7 +500,13 @@ fn legend(rows: &[Row], unit: &Unit<'_>, colour: bool) -> String {
     let mut parts = Vec::new();
     if rows.iter().any(|row| row.is_holder) {
         let mark = coloured(HOLDER_MARK, HOLDER_COLOUR, colour);
-        parts.push(format!("{mark} holds the reservation"));
+        let is_known =
+            unit.snapshot.reservation.is_ok() && marked_otherwise(unit.snapshot).is_none();
+        let holds = match is_known {
+            true => "holds the reservation",
+            false => "marked as holding the reservation",
+        };
+        parts.push(format!("{mark} {holds}"));
     }
     if let Ok(data) = &unit.snapshot.full_status {
         let mark = coloured(OWN_MARK, OWN_COLOUR, colour);
@@ -587,10 +630,10 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
                         generation: 0x15,
                         keys: Vec::new(),
                     },
-                    reservation: ReadReservation {
+                    reservation: Ok(ReadReservation {
                         generation: 0x15,
                         reservation: None,
-                    },
+                    }),
                     full_status: Ok(ReadFullStatus {
                         generation: 0x15,
                         descriptors: Vec::new(),
@@ -626,16 +669,23 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
         fn reserve(&mut self, key: u64, scope_type: u8, holders: &[usize]) {
             let scope = Scope::from_high_bits(scope_type);
             let reservation_type = ReservationType::from_low_bits(scope_type);
-            self.snapshot.reservation.reservation = Some(Reservation {
+            self.set_reservation(Some(Reservation {
                 reservation_key: ReservationKey(key),
                 scope,
                 reservation_type,
-            });
+            }));
             if let Ok(data) = &mut self.snapshot.full_status {
                 for &holder in holders {
                     data.descriptors[holder].held = Some((scope, reservation_type));
                 }
             }
+        }
+
+        fn set_reservation(&mut self, reservation: Option<Reservation>) {
+            self.snapshot.reservation = Ok(ReadReservation {
+                generation: 0x15,
+                reservation,
+            });
         }
 
         fn unit<'a>(&'a self, device: &'a str) -> Unit<'a> {
@@ -920,7 +970,7 @@ Reservation  Write Exclusive, registrants only (type 5): every node may read, on
 "
             )
         );
-        state.snapshot.reservation.reservation = None;
+        state.set_reservation(None);
         assert!(state.show(PLAIN).ends_with("     0x123abc\n"));
         state.snapshot.keys.keys.clear();
         assert!(state.show(PLAIN).ends_with("\n\nNo registrations.\n"));
@@ -935,11 +985,11 @@ Reservation  Write Exclusive, registrants only (type 5): every node may read, on
         let text = state.show(PLAIN);
         assert!(text.contains("Only one of the 2 registrations with key 0xabc123 holds it."));
         assert!(!text.contains('*'), "{text}");
-        state.snapshot.reservation.reservation = None;
+        state.set_reservation(None);
         state.reserve(0xdef, 5, &[]);
         let text = state.show(PLAIN);
         assert!(text.contains("Its holder has key 0xdef, with which none is registered."));
-        state.snapshot.reservation.reservation = None;
+        state.set_reservation(None);
         state.reserve(0, 8, &[]);
         assert_eq!(state.show(PLAIN).matches("\n *   0x").count(), 3);
     }

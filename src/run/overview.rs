@@ -4,47 +4,61 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::Done;
-use super::device::{Device, Session};
+use super::device::{Device, Session, malformed};
 use super::report::{InquiryFailure, report};
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::pr::prin::ServiceAction;
 use crate::render::DeviceText;
 use crate::render::overview::{Style, Unit, table};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
 
 /// A table for each device. One that fails does not keep the others from theirs; the status is that
-/// of the first failure.
+/// of the first failure, or of the first reservation that is not told.
 pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
     let mut done = Done::Yes;
     let devices = std::iter::once(&session.task.device).chain(&session.task.more_devices);
     let mut shown = false;
+    let mut fails = |line: &str, error: &Error| {
+        session.console.err(line.as_bytes());
+        let (verbosity, console) = (session.task.verbosity, session.console);
+        report(error, verbosity, console, InquiryFailure::OnStderr);
+        if done == Done::Yes {
+            done = Done::Partly(ExitStatus::from(error));
+        }
+    };
     for name in devices {
         match of(session, name, access) {
-            Ok(text) => {
+            Ok((text, missing)) => {
                 if shown {
                     session.console.put(b"\n");
                 }
                 session.console.put(text.as_bytes());
                 shown = true;
+                if let Some(error) = missing {
+                    let device = name.to_string_lossy();
+                    let line =
+                        format!("sg_persist: the overview of {device} lacks the reservation:\n");
+                    fails(&line, &error);
+                }
             }
             Err(error) => {
                 let device = name.to_string_lossy();
-                let line = format!("sg_persist: no overview of {device}:\n");
-                session.console.err(line.as_bytes());
-                let (verbosity, console) = (session.task.verbosity, session.console);
-                report(&error, verbosity, console, InquiryFailure::OnStderr);
-                if done == Done::Yes {
-                    done = Done::Partly(ExitStatus::from(&error));
-                }
+                fails(&format!("sg_persist: no overview of {device}:\n"), &error);
             }
         }
     }
     done
 }
 
-/// The table for the device called `name`.
-fn of(session: &Session<'_, '_>, name: &OsStr, access: Access) -> Result<String, Error> {
+/// The table for the device called `name`, and what kept the reservation out of it, if anything:
+/// nobody may take a table without one for a device without one.
+fn of(
+    session: &Session<'_, '_>,
+    name: &OsStr,
+    access: Access,
+) -> Result<(String, Option<Error>), Error> {
     session.record.borrow_mut().unit_attentions.clear();
     let mut device = Device::open(session, name, access, true)?;
     let inquiry = device.identify()?;
@@ -70,5 +84,7 @@ fn of(session: &Session<'_, '_>, name: &OsStr, access: Access) -> Result<String,
         colour: !session.no_color && session.console.stdout_is_terminal(),
         shown: DeviceText::Printable,
     };
-    Ok(table(&unit, style))
+    let reservation = snapshot.reservation.as_ref().err().cloned();
+    let missing = reservation.map(|source| malformed(ServiceAction::ReadReservation, source, None));
+    Ok((table(&unit, style), missing))
 }

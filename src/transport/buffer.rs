@@ -102,21 +102,35 @@ impl Buffer {
         !part.is_empty() && part.iter().enumerate().all(unwritten)
     }
 
-    /// The first `length` bytes. Those at their end that nobody wrote become zeros: what they are
-    /// filled with is nobody's business.
+    /// How many of the first `length` bytes are left at the end if those that nobody wrote are not
+    /// counted.
+    fn written(&self, length: usize) -> usize {
+        let data = self.part(0, length).iter().enumerate();
+        let last = { data }.rposition(|(offset, &byte)| byte != self.filling.byte(offset));
+        last.map_or(0, |last| last + 1)
+    }
+
+    /// Whether the first `length` bytes end with some that look as if nobody wrote them, but too few
+    /// to be sure.
     #[must_use]
-    pub fn into_data(mut self, length: usize) -> Received {
+    pub fn may_end_unwritten(&self, length: usize) -> bool {
         let length = length.min(self.room);
-        let data = self.part(0, length);
-        let written = data
-            .iter()
-            .enumerate()
-            .rposition(|(offset, &byte)| byte != self.filling.byte(offset));
-        let written = written.map_or(0, |last| last + 1);
+        (1..NO_COINCIDENCE).contains(&(length - self.written(length)))
+    }
+
+    /// The first `length` bytes. Those at their end that nobody wrote become zeros: what they are
+    /// filled with is nobody's business. Before the byte `sure` a few that look so may have been
+    /// written, and stay.
+    #[must_use]
+    pub fn into_data(mut self, length: usize, sure: usize) -> Received {
+        let length = length.min(self.room);
+        let written = self.written(length);
         let start = self.start;
-        if length - written >= NO_COINCIDENCE {
-            self.bytes[start + written..start + length].fill(0);
-        }
+        let from = match length - written {
+            NO_COINCIDENCE.. => written,
+            _ => written.max(sure).min(length),
+        };
+        self.bytes[start + from..start + length].fill(0);
         Received {
             bytes: self.bytes,
             start,
@@ -183,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_fillings_differ_in_every_byte_and_bit() {
-        let first = Buffer::new(256, Filling::First).into_data(256);
+        let first = Buffer::new(256, Filling::First).into_data(256, 256);
         assert_eq!(*first, [0; 256]);
         for offset in 0..65_536 {
             let (first, second) = (Filling::First.byte(offset), Filling::Second.byte(offset));
@@ -209,10 +223,34 @@ mod tests {
     }
 
     #[test]
+    fn a_few_unwritten_bytes_may_have_been_written() {
+        let filled = |written: usize| {
+            let mut buffer = Buffer::new(64, Filling::First);
+            buffer.room()[..written].fill(0xff);
+            buffer
+        };
+        for (written, length, may) in [(3, 3, false), (2, 3, true), (0, 3, true), (0, 4, false)] {
+            assert_eq!(
+                filled(written).may_end_unwritten(length),
+                may,
+                "{written} {length}"
+            );
+        }
+        let few = filled(8).into_data(11, 11);
+        assert_eq!(few[8..], filled(8).room()[8..11]);
+        assert_eq!(filled(8).into_data(11, 8)[8..], [0; 3]);
+        assert_eq!(filled(8).into_data(11, 10)[8..10], filled(8).room()[8..10]);
+        assert_eq!(filled(8).into_data(11, 10)[10], 0);
+        assert_eq!(*filled(8).into_data(11, 0), *filled(8).into_data(11, 8));
+        assert_eq!(filled(8).into_data(12, 99)[8..], [0; 4]);
+        assert_eq!(filled(0).into_data(2, 99)[..], filled(0).room()[..2]);
+    }
+
+    #[test]
     fn unwritten_ends_become_zeros() {
         let mut buffer = Buffer::new(64, Filling::First);
         buffer.room()[..3].copy_from_slice(&[1, 2, 3]);
-        let mut data = buffer.into_data(40);
+        let mut data = buffer.into_data(40, 40);
         assert_eq!(data[..3], [1, 2, 3]);
         assert_eq!(data[3..], [0; 37]);
         data.truncate(2);

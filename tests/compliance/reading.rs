@@ -99,6 +99,18 @@ impl Reading {
                     && claimed <= came
                     && (claimed > data.len() || data[claimed - 1] == filling(claimed - 1, second))
             };
+            // So may the last bytes of what is no whole answer: one to three of them.
+            if claimed_so_far(action, data, came, second).is_none_or(|claimed| claimed > came) {
+                let looks = |offset: usize| {
+                    let byte = data.get(offset).copied();
+                    byte.is_none_or(|byte| byte == filling(offset, second))
+                };
+                let rest = (0..came).rev().take_while(|&offset| looks(offset)).count();
+                if (1..4).contains(&rest) && !second {
+                    second = true;
+                    continue;
+                }
+            }
             if let Some(claimed) = claimed.filter(|&claimed| looks_unwritten(claimed)) {
                 if !second {
                     second = true;
@@ -161,6 +173,16 @@ fn claimed(action: u8, data: &[u8]) -> Option<usize> {
     usize::try_from(u32::from_be_bytes(*length))
         .ok()?
         .checked_add(8)
+}
+
+/// The same by all bytes that came, whether somebody wrote them or not.
+fn claimed_so_far(action: u8, data: &[u8], came: usize, second: bool) -> Option<usize> {
+    let byte = |offset: usize| {
+        let written = data.get(offset).copied();
+        written.unwrap_or_else(|| filling(offset, second))
+    };
+    let start: Vec<u8> = (0..came.min(8)).map(byte).collect();
+    claimed(action, &start)
 }
 
 /// Whether so much room may be the reason for a refusal.

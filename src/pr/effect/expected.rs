@@ -522,11 +522,13 @@ impl View<'_> {
         }
     }
 
-    pub(super) fn differs(&self, expected: String, found: &mut Vec<Difference>) {
-        found.push(Difference {
-            expected,
-            found: reservation_text(self.held_after),
-        });
+    fn differs(&self, expected: String, found: &mut Vec<Difference>) {
+        if self.reservations_are_told {
+            found.push(Difference {
+                expected,
+                found: reservation_text(self.held_after),
+            });
+        }
     }
 
     /// Whether all registrants hold a reservation of this kind now. Its key should read 0; some

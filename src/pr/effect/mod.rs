@@ -18,6 +18,9 @@
 //!
 //! # What [`Verdict::Holds`] claims
 //!
+//! (Where READ RESERVATION has no answer, it is claimed of the REGISTER of a nexus that was not
+//! registered alone: such a nexus holds nothing.)
+//!
 //! That the state named below is there, and that the command has led to it: either the state
 //! before the command was another one, or PRGENERATION moved by the one that the command counts.
 //! What was there before is no effect while PRGENERATION stands still; nor is it one where
@@ -154,8 +157,9 @@ fn lines(differences: &[Difference]) -> String {
 
 /// Compares the states read before and after `out`, which the device server ended with GOOD.
 ///
-/// `sender` is who sent it. Whatever the states lack (full status, [`State::persists`]) is not
-/// known; where the command cannot be judged without it, the verdict is a doubt.
+/// `sender` is who sent it. Whatever the states lack (an answer about the reservation, full status,
+/// [`State::persists`]) is not known; where the command cannot be judged without it, the verdict is
+/// a doubt.
 #[must_use]
 pub fn check(
     before: &State,
@@ -164,12 +168,19 @@ pub fn check(
     sender: Sender<'_>,
 ) -> Verdict {
     let doubtful = |doubt, differences| Verdict::Disturbed(Disturbed { doubt, differences });
+    let mut not_told = reservations_not_told(before, out, after);
     let hosts_are_told = before.full_status.is_some() && after.full_status.is_some();
     if sender.registrants == Registrants::Hosts && !hosts_are_told {
         let difference = Difference::new("a list of the registered hosts", "none");
-        return doubtful(Doubt::NotTold, vec![difference]);
+        not_told.insert(0, difference);
+        return doubtful(Doubt::NotTold, not_told);
     }
     let view = View::new(before, out, after, sender);
+    if !not_told.is_empty() {
+        // Whether others are the reason for what is missing cannot be told without it either.
+        not_told.extend(view.missing_effects());
+        return doubtful(Doubt::NotTold, not_told);
+    }
     let moved = after.generation.wrapping_sub(before.generation);
     let counted = moved > least_count(out);
     let by_others = match counted {
@@ -262,6 +273,33 @@ pub fn check(
     }
 }
 
+/// The answers about the reservation that are none, where the command cannot be judged without them.
+/// A nexus that was not registered holds nothing: what it registers has to do with no reservation.
+fn reservations_not_told(
+    before: &State,
+    out: &PersistentReserveOut,
+    after: &State,
+) -> Vec<Difference> {
+    let is_first_registration = out.action == ServiceAction::Register
+        && out.reservation_key == NO_KEY
+        && out.service_action_reservation_key != NO_KEY;
+    if is_first_registration {
+        return Vec::new();
+    }
+    let answers = [
+        ("before", &before.reservation),
+        ("after", &after.reservation),
+    ];
+    let none = answers.into_iter().filter_map(|(when, answer)| {
+        let reason = answer.as_ref().err()?;
+        Some(Difference::new(
+            format!("the reservation {when} the command to be told"),
+            format!("no answer: {reason}"),
+        ))
+    });
+    none.collect()
+}
+
 /// By how much every device server in use moves PRGENERATION for this command, at the least.
 fn least_count(out: &PersistentReserveOut) -> u32 {
     match out.action {
@@ -290,6 +328,8 @@ fn standard_count(out: &PersistentReserveOut) -> u32 {
 struct View<'a> {
     out: &'a PersistentReserveOut,
     sender: Sender<'a>,
+    /// Whether both answers about the reservation are some. Otherwise none is looked at.
+    reservations_are_told: bool,
     before: Keys,
     held_before: Option<Reservation>,
     told_before: Option<&'a [FullStatusDescriptor]>,
@@ -305,14 +345,20 @@ impl<'a> View<'a> {
         after: &'a State,
         sender: Sender<'a>,
     ) -> Self {
+        let reservations_are_told = before.reservation.is_ok() && after.reservation.is_ok();
+        let held = |state: &State| {
+            let answer = state.reservation.as_ref().ok();
+            answer.copied().flatten().filter(|_| reservations_are_told)
+        };
         Self {
             out,
             sender,
+            reservations_are_told,
             before: before.registrations(sender.registrants),
-            held_before: before.reservation,
+            held_before: held(before),
             told_before: before.full_status.as_deref(),
             after: after.registrations(sender.registrants),
-            held_after: after.reservation,
+            held_after: held(after),
             told_after: after.full_status.as_deref(),
         }
     }

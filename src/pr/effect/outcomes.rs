@@ -284,7 +284,10 @@ impl View<'_> {
                     expected.push(text);
                 }
             }
-            self.differs(expected.join(" or "), &mut found);
+            found.push(Difference {
+                expected: expected.join(" or "),
+                found: reservation_text(self.held_after),
+            });
         }
         found
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::pr::ReservationKey;
 use crate::pr::prin::{
-    FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
+    FullStatusDescriptor, Malformed, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
 };
 use crate::pr::transport_id::{Initiator, ProtocolIdentifier, TransportId};
 
@@ -16,8 +16,8 @@ pub struct State {
     pub generation: u32,
     /// One key for each registration, in any order.
     pub keys: Vec<ReservationKey>,
-    /// The reservation.
-    pub reservation: Option<Reservation>,
+    /// The reservation held, if any, or what makes the answer about it none.
+    pub reservation: Result<Option<Reservation>, Malformed>,
     /// The same registrations with their nexuses, where the device server tells them. One
     /// descriptor may stand for several registrations (ALL_TG_PT).
     pub full_status: Option<Vec<FullStatusDescriptor>>,
@@ -32,16 +32,18 @@ impl State {
     /// unregister between the two without being counted, and then a holder would be seen that is
     /// not among the keys.
     ///
-    /// `None` when PRGENERATION differs, so that they do not describe the same state.
+    /// `None` when PRGENERATION differs, so that they do not describe the same state. A malformed
+    /// answer to READ RESERVATION has none.
     #[must_use]
-    pub fn new(keys: &ReadKeys, reservation: &ReadReservation) -> Option<Self> {
-        if keys.generation != reservation.generation {
+    pub fn new(keys: &ReadKeys, reservation: Result<ReadReservation, Malformed>) -> Option<Self> {
+        let differs = |read: &ReadReservation| read.generation != keys.generation;
+        if reservation.as_ref().is_ok_and(differs) {
             return None;
         }
         Some(Self {
             generation: keys.generation,
             keys: keys.keys.clone(),
-            reservation: reservation.reservation,
+            reservation: reservation.map(|read| read.reservation),
             full_status: None,
             persists: None,
         })

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::pr::prin::{ReadFullStatus, ReadKeys, ReadReservation, TargetPorts};
+use crate::pr::prin::{Malformed, ReadFullStatus, ReadKeys, ReadReservation, TargetPorts};
 use crate::pr::transport_id::TransportId;
 use crate::pr::{ReservationType, Scope};
 
@@ -31,7 +31,7 @@ fn state(moved: u32, keys: &[u64], reservation: Option<Reservation>) -> State {
     State {
         generation: 0x10 + moved,
         keys: keys.iter().copied().map(ReservationKey).collect(),
-        reservation,
+        reservation: Ok(reservation),
         full_status: None,
         persists: None,
     }
@@ -137,15 +137,21 @@ fn a_state_is_of_one_generation_and_has_one_reservation() {
     let expected = State {
         generation: 7,
         keys: keys.keys.clone(),
-        reservation: Some(reservation),
+        reservation: Ok(Some(reservation)),
         full_status: None,
         persists: None,
     };
-    assert_eq!(State::new(&keys, &reservations), Some(expected));
+    let state = |reservations: &ReadReservation| State::new(&keys, Ok(reservations.clone()));
+    assert_eq!(state(&reservations), Some(expected));
     reservations.reservation = None;
-    assert_eq!(State::new(&keys, &reservations).unwrap().reservation, None);
+    assert_eq!(state(&reservations).unwrap().reservation, Ok(None));
     reservations.generation = 8;
-    assert_eq!(State::new(&keys, &reservations), None);
+    assert_eq!(state(&reservations), None);
+    let not_told = State::new(&keys, Err(Malformed::SeveralReservations(2))).unwrap();
+    assert_eq!(
+        (not_told.keys, not_told.reservation),
+        (keys.keys, Err(Malformed::SeveralReservations(2)))
+    );
 }
 
 #[test]
@@ -1104,6 +1110,64 @@ fn full_status_is_of_the_same_registrations() {
     assert!(!fits(told(0x11, &[A, A, B])));
     assert!(!fits(told(0x10, &[A, A])));
     assert!(!fits(told(0x10, &[A, B, C])));
+}
+
+/// Whatever is there, before and after: without an answer about the reservation nothing holds but the
+/// registration of who had none, and nobody is to blame for what may have to do with it.
+#[test]
+fn a_reservation_that_is_not_told_is_not_judged() {
+    let not_told = || Err(Malformed::SeveralReservations(2));
+    let keys: [&[u64]; 5] = [&[], &[A], &[B], &[A, B], &[A, A]];
+    let reservations = [None, held(A, WE), held(B, EA_RO), held(NONE, WE_AR)];
+    let commands = TYPES.into_iter().flat_map(|kind| {
+        [
+            out(Register, NONE, A, kind),
+            out(Register, A, B, kind),
+            out(Register, A, NONE, kind),
+            out(RegisterAndIgnoreExistingKey, NONE, A, kind),
+            out(RegisterAndIgnoreExistingKey, NONE, NONE, kind),
+            out(Reserve, A, NONE, kind),
+            out(Release, A, NONE, kind),
+            out(Clear, A, NONE, kind),
+            out(Preempt, A, B, kind),
+            out(Preempt, A, A, kind),
+            out(PreemptAndAbort, A, NONE, kind),
+            out(RegisterAndMove, A, B, kind),
+            out(ReplaceLostReservation, NONE, A, kind),
+        ]
+    });
+    for command in commands {
+        let is_first = command.action == Register && command.reservation_key.0 == NONE;
+        for (before, after) in keys.iter().flat_map(|a| keys.iter().map(move |b| (a, b))) {
+            for (held, moved) in reservations
+                .into_iter()
+                .flat_map(|held| [(held, 0), (held, 1)])
+            {
+                let told = (state(0, before, held), state(moved, after, held));
+                let mut untold = told.clone();
+                for which in 1..=3 {
+                    if which & 1 > 0 {
+                        untold.0.reservation = not_told();
+                    }
+                    if which & 2 > 0 {
+                        untold.1.reservation = not_told();
+                    }
+                    let verdict = check(&untold.0, &command, &untold.1, SOMEBODY);
+                    match (&verdict, is_first) {
+                        (Verdict::Disturbed(Disturbed { doubt, .. }), false) => {
+                            assert_eq!(*doubt, Doubt::NotTold, "{command:?} {untold:?}");
+                        }
+                        (_, true) => {
+                            let without = (state(0, before, None), state(moved, after, None));
+                            let without = check(&without.0, &command, &without.1, SOMEBODY);
+                            assert_eq!(verdict, without, "{command:?} {untold:?}");
+                        }
+                        _ => panic!("{verdict:?} {command:?} {untold:?}"),
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
