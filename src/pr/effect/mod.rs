@@ -281,8 +281,8 @@ fn reservations_not_told(
     after: &State,
 ) -> Vec<Difference> {
     let is_first_registration = out.action == ServiceAction::Register
-        && out.reservation_key == NO_KEY
-        && out.service_action_reservation_key != NO_KEY;
+        && out.reservation_key == ReservationKey::NONE
+        && out.service_action_reservation_key != ReservationKey::NONE;
     if is_first_registration {
         return Vec::new();
     }
