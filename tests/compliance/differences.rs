@@ -288,7 +288,7 @@ impl Expectation<'_> {
         self.quiet_hex(found);
         self.longer_list(found);
         self.own_texts();
-        self.rooms(found);
+        self.rooms();
         self.one_open();
         self.forced_message();
         self.refused_read_only(found);
@@ -876,7 +876,7 @@ impl Expectation<'_> {
     }
 
     /// The commands that ours sends in the place of the original's one.
-    fn rooms(&mut self, found: &Outcome) {
+    fn rooms(&mut self) {
         let Some(command) = last_command(&self.outcome).cloned() else {
             return;
         };
@@ -928,7 +928,7 @@ impl Expectation<'_> {
         };
         let (old, new) = (cdb(&command), cdb(&sent[0]));
         let mut stderr = replace(&self.outcome.stderr, old.as_bytes(), new.as_bytes());
-        stderr = self.short_transfers(&stderr, &command, &sent[0], found);
+        stderr = self.short_transfers(&stderr, &command, &sent[0]);
         self.outcome.stderr = stderr;
     }
 
@@ -968,13 +968,7 @@ impl Expectation<'_> {
     }
 
     /// What `stderr` says of how much of the room was used, for the room that ours has.
-    fn short_transfers(
-        &self,
-        stderr: &[u8],
-        original: &Command,
-        sent: &Command,
-        found: &Outcome,
-    ) -> Vec<u8> {
+    fn short_transfers(&self, stderr: &[u8], original: &Command, sent: &Command) -> Vec<u8> {
         const START: &str = "    Persistent reservation in: pass-through requested ";
         let line =
             |room: u32, got: u32| format!("{START}{room} bytes (data-in), got {got} bytes\n");
