@@ -10,7 +10,8 @@
 //!
 //! Everything that the program does to a device must be in the script, in its order, and
 //! everything in the script must be done; whatever else it does fails the test.
-#![allow(dead_code, reason = "no test program needs all of it")]
+
+pub(crate) mod checks;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

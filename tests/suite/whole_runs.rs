@@ -1,9 +1,6 @@
 //! Whole runs: a command line and what a device says, against all that comes of it.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
-
-use common::{
+use crate::common::{
     Answer, DEVICE, DISK, DISK_LINES, INQUIRY, MORE_KEYS, MORE_RESERVATION, MOST_KEYS,
     READ_FULL_STATUS, READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, bytes,
     check_condition, driver, errno, good, host, sense, sg_persist, sg_persist_words, status,
@@ -2259,7 +2256,7 @@ mod differences {
 
     /// The bytes of TransportIDs that REGISTER sends.
     #[track_caller]
-    fn transport_ids(scene: common::Scene, ids: &str) {
+    fn transport_ids(scene: crate::common::Scene, ids: &str) {
         let ids: String = ids.split_ascii_whitespace().collect();
         let length = ids.len() / 2;
         let total = 28 + length;
@@ -2276,7 +2273,7 @@ mod differences {
     }
 
     #[track_caller]
-    fn refused(scene: common::Scene, message: &str) {
+    fn refused(scene: crate::common::Scene, message: &str) {
         let ran = scene.word(b"-noG").word(DEVICE.as_bytes()).run();
         ran.is(
             1,

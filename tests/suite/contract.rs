@@ -1,15 +1,13 @@
 //! What programs that call `sg_persist` rely on: their command lines, and the expressions with
 //! which they read the answers. Nobody will change these programs for us.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
+use regex::{Regex, RegexBuilder};
 
-use common::{
+use crate::common::{
     Answer, DEVICE, DISK_LINES, LESS_FULL_STATUS, MORE_KEYS, READ_FULL_STATUS, READ_KEYS,
     READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, Ran, Scene, driver, errno, good, host, sense,
     sg_persist, sg_persist_words, status,
 };
-use regex::{Regex, RegexBuilder};
 
 const NO_KEYS: &str = "00000015 00000000";
 const ONE_KEY: &str = "00000015 00000008 0000000012345678";
@@ -719,15 +717,15 @@ mod rules {
     #[test]
     fn rule_4_no_part_of_an_answer_resembles_one() {
         for (letter, cdb, data) in questions() {
-            let data = common::bytes(&data);
+            let data = crate::common::bytes(&data);
             for end in 0..data.len() {
                 let ran = run_of(&format!("-n {letter} DEV"))
-                    .reads(cdb, common::with_data(&data[..end]))
+                    .reads(cdb, crate::common::with_data(&data[..end]))
                     .run();
                 assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{letter} {end}");
             }
             let ran = run_of(&format!("-n {letter} DEV"))
-                .reads(cdb, common::with_data(&data))
+                .reads(cdb, crate::common::with_data(&data))
                 .run();
             assert!(
                 ran.status == 0 && resembles_an_answer(&ran.stdout),

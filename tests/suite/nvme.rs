@@ -1,9 +1,5 @@
 //! NVMe namespaces behind the same command lines: what goes to the controller, byte by byte, and
 //! whole runs of two hosts on a model of a namespace.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-#[allow(unused_imports, reason = "other programs need more of it")]
-mod common;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,7 +9,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Written, bytes};
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::SystemClock;
@@ -23,6 +18,8 @@ use sg_persist::run::{World, run};
 use sg_persist::transport::nvme::translator::Translator;
 use sg_persist::transport::nvme::{NoPath, Passthrough};
 use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
+
+use crate::common::{Written, bytes};
 
 const INQUIRY_LINES: &str = "  NVMe      Model number of   evis\n  Peripheral device type: disk\n";
 /// A namespace's block node.

@@ -1,5 +1,4 @@
 //! The manual page, the options, the help texts and the tests say the same.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
 use std::io::Result;
@@ -17,10 +16,10 @@ use sg_persist::transport::nvme::Passthrough;
 use sg_persist::transport::nvme::translator::Translator;
 use sg_persist::transport::{Data, Node, NodeKind};
 
-const PAGE: &str = include_str!("../man/sg_persist.8");
-const EXIT: &str = include_str!("../src/exit.rs");
-const MAIN: &str = include_str!("../src/bin/sg_persist/main.rs");
-const NVME_STATUSES: &str = include_str!("../src/nvme/status.txt");
+const PAGE: &str = include_str!("../../man/sg_persist.8");
+const EXIT: &str = include_str!("../../src/exit.rs");
+const MAIN: &str = include_str!("../../src/bin/sg_persist/main.rs");
+const NVME_STATUSES: &str = include_str!("../../src/nvme/status.txt");
 const WHOLE_RUNS: &str = include_str!("whole_runs.rs");
 
 type Names = BTreeSet<String>;

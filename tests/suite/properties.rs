@@ -1,9 +1,5 @@
 //! What holds of everything: decoders, texts, numbers, completions, and whole runs with whatever
 //! command line, files and device.
-#![allow(clippy::unwrap_used)]
-
-#[path = "common/checks.rs"]
-mod checks;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -25,7 +21,7 @@ use sg_persist::render::{DeviceText, hex, text, transport_id};
 use sg_persist::scsi::inquiry::StandardInquiry;
 use sg_persist::scsi::sense::Sense;
 
-use checks::{Answer, Scene, WORDS};
+use crate::common::checks::{self, Answer, Scene, WORDS};
 
 const ACTIONS: [ServiceAction; 4] = [
     ServiceAction::ReadKeys,
