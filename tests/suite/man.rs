@@ -20,7 +20,7 @@ const PAGE: &str = include_str!("../../man/sg_persist.8");
 const EXIT: &str = include_str!("../../src/exit.rs");
 const MAIN: &str = include_str!("../../src/bin/sg_persist/main.rs");
 const NVME_STATUSES: &str = include_str!("../../src/nvme/status.txt");
-const WHOLE_RUNS: &str = include_str!("whole_runs.rs");
+const DIFFERENCES: &str = include_str!("whole_runs/differences.rs");
 
 type Names = BTreeSet<String>;
 
@@ -339,12 +339,9 @@ fn every_difference_has_a_test_and_every_such_test_its_difference() {
         .iter()
         .map(|label| label.replace('-', "_"))
         .collect();
-    let start = WHOLE_RUNS.find("\nmod differences {\n").unwrap();
-    let module = &WHOLE_RUNS[start..];
-    let module = &module[..module.find("\n}\n").unwrap()];
     let test = Regex::new(r"#\[test\]\s+fn ([a-z0-9_]+)\(\)").unwrap();
     let tests: Vec<String> = test
-        .captures_iter(module)
+        .captures_iter(DIFFERENCES)
         .map(|found| found[1].to_owned())
         .collect();
     assert_eq!(labels, tests);
