@@ -7,6 +7,7 @@ mod common;
 mod additions;
 mod contract;
 mod json;
+mod layers;
 mod man;
 mod nvme;
 mod properties;
