@@ -19,7 +19,8 @@ use sg_persist::transport::nvme::translator::Translator;
 use sg_persist::transport::nvme::{NoPath, Passthrough};
 use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
 
-use crate::common::{Written, bytes};
+use crate::common::bytes;
+use crate::common::world::Written;
 
 const INQUIRY_LINES: &str = "  NVMe      Model number of   evis\n  Peripheral device type: disk\n";
 /// A namespace's block node.
