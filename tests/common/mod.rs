@@ -1,5 +1,5 @@
-//! A world in which whole runs take place, and devices for it: one that follows a script, one that
-//! answers anything.
+//! A world in which whole runs take place, and three devices for it: one that follows a script,
+//! one that answers anything, and a model that keeps keys and a reservation.
 //!
 //! ```ignore
 //! let ran = sg_persist("-n -k /dev/sda")
@@ -15,6 +15,8 @@
 pub(crate) mod answer;
 pub(crate) mod anything;
 pub(crate) mod checks;
+pub(crate) mod controller;
+pub(crate) mod model;
 pub(crate) mod scene;
 pub(crate) mod script;
 pub(crate) mod world;

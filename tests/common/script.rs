@@ -8,9 +8,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sg_persist::nvme::status::NvmeStatus;
+use sg_persist::nvme::{self, Direction, Queue};
+use sg_persist::transport::nvme::translator::Translator;
+use sg_persist::transport::nvme::{NoPath, Passthrough};
 use sg_persist::transport::{Access, Command, Completion, Data, Node, NodeKind, Open, Transport};
 
 use super::answer::{Answer, with_data};
+use super::controller::fill;
 use super::scene::{Ran, Scene};
 use super::world::Passing;
 use super::{DISK, INQUIRY, RO, RW, bytes};
@@ -29,7 +34,17 @@ enum Step {
         data_out: Option<String>,
         answer: Box<Answer>,
     },
+    Nvme {
+        command: NvmeFields,
+        data_out: String,
+        answer: NvmeAnswer,
+    },
 }
+
+/// An NVMe command: its queue, opcode, namespace, dwords 10 and 11.
+type NvmeFields = (Queue, u8, u32, u32, u32);
+/// Its status and data in, or the kernel's error number.
+type NvmeAnswer = Result<(u16, Vec<u8>), i32>;
 
 /// The script, and what became of it.
 #[derive(Clone, Debug, Default)]
@@ -117,13 +132,26 @@ impl Scene {
         self.opens(RW).sends_out(cdb, data_out, answer)
     }
 
+    /// A command goes to the NVMe controller behind the node. Its nodes may be opened at any time.
+    pub(crate) fn step(mut self, command: NvmeFields, data_out: &str, answer: NvmeAnswer) -> Self {
+        self.script.steps.push_back(Step::Nvme {
+            command,
+            data_out: hex::encode(bytes(data_out)),
+            answer,
+        });
+        self
+    }
+
+    /// The device, open, without the program.
+    pub(crate) fn opened(self) -> Box<dyn Transport> {
+        let device = Path::new(&self.device);
+        Scripted::new(self.script).open(device, RO).unwrap()
+    }
+
     /// Runs the program, and ends the script.
     #[track_caller]
     pub(crate) fn run(mut self) -> Ran {
-        let scripted = Scripted {
-            script: Rc::new(RefCell::new(std::mem::take(&mut self.script))),
-            clock: Rc::default(),
-        };
+        let scripted = Scripted::new(std::mem::take(&mut self.script));
         let ran = self.run_in_time(&scripted, &scripted.clock);
         let script = scripted.script.take();
         assert!(
@@ -145,8 +173,27 @@ struct Scripted {
     clock: Rc<Passing>,
 }
 
+impl Scripted {
+    fn new(script: Script) -> Self {
+        Self {
+            script: Rc::new(RefCell::new(script)),
+            clock: Rc::default(),
+        }
+    }
+}
+
 impl Open for Scripted {
     fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>> {
+        let node = self.script.borrow().node;
+        match node.kind {
+            NodeKind::NvmeBlock {
+                namespace: NodeKind::UNKNOWN_NAMESPACE,
+            } => return Ok(Box::new(Translator::new(NoPath, node, device))),
+            kind if kind.is_nvme() => {
+                return Ok(Box::new(Translator::new(self.clone(), node, device)));
+            }
+            _ => {}
+        }
         let mut script = self.script.borrow_mut();
         let words = match access {
             RO => "open ro",
@@ -241,6 +288,48 @@ impl Transport for Replay {
 
     fn sg_driver_version(&self) -> Option<[u32; 3]> {
         self.0.script.borrow().sg_driver_version
+    }
+}
+
+impl Passthrough for Scripted {
+    fn send(
+        &mut self,
+        command: &nvme::Command,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> io::Result<NvmeStatus> {
+        assert_eq!(timeout, Duration::from_secs(60));
+        assert_eq!(data.len(), command.data_length());
+        let sent = (
+            command.queue(),
+            command.opcode(),
+            command.nsid(),
+            command.cdw10(),
+            command.cdw11(),
+        );
+        let (expected, data_out, answer) = match self.script.borrow_mut().steps.pop_front() {
+            Some(Step::Nvme {
+                command,
+                data_out,
+                answer,
+            }) => (command, data_out, answer),
+            other => panic!("{command} was sent, but {other:#?} was to come"),
+        };
+        assert_eq!(sent, expected, "{command}");
+        let (status, answer) = answer.map_err(io::Error::from_raw_os_error)?;
+        match data {
+            Data::In(buffer) => {
+                assert_eq!(command.direction(), Direction::In);
+                assert_eq!(data_out, "");
+                fill(buffer, &answer);
+            }
+            Data::Out(list) => {
+                assert_eq!(command.direction(), Direction::Out);
+                assert_eq!(hex::encode(list), data_out);
+            }
+            Data::None => panic!("{command} without data"),
+        }
+        Ok(NvmeStatus(status))
     }
 }
 

@@ -1,20 +1,15 @@
 //! The manual page, the options, the help texts and the tests say the same.
 
 use std::collections::BTreeSet;
-use std::io::Result;
-use std::time::Duration;
 
 use regex::Regex;
 use sg_persist::cli::options::{Opt, Value};
 use sg_persist::cli::usage::{more_usage, usage};
 use sg_persist::exit::ExitStatus;
-use sg_persist::logical_unit::LogicalUnit;
-use sg_persist::nvme::Command;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
-use sg_persist::transport::nvme::Passthrough;
-use sg_persist::transport::nvme::translator::Translator;
-use sg_persist::transport::{Data, Node, NodeKind};
+
+use crate::common::controller::Controller;
 
 const PAGE: &str = include_str!("../../man/sg_persist.8");
 const EXIT: &str = include_str!("../../src/exit.rs");
@@ -212,32 +207,10 @@ fn the_manual_and_the_program_have_the_same_exit_statuses() {
     }
 }
 
-/// A controller that ends every command but Identify with this status.
-#[derive(Debug)]
-struct Ends(u16);
-
-impl Passthrough for Ends {
-    fn send(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<NvmeStatus> {
-        match data {
-            Data::In(buffer) if command.opcode() == 0x06 => {
-                buffer.fill(0);
-                buffer[520] = 1 << 5;
-                Ok(NvmeStatus::SUCCESS)
-            }
-            _ => Ok(NvmeStatus(self.0)),
-        }
-    }
-}
-
 /// The exit status after an NVMe command has ended with `status`.
 fn nvme_exit_status(status: u16) -> u8 {
-    let node = Node {
-        kind: NodeKind::NvmeBlock { namespace: 1 },
-        bsg_major: None,
-    };
-    let translator = Translator::new(Ends(status), node, "/dev/nvme0n1".as_ref());
     let clear = PersistentReserveOut::new(ServiceAction::Clear);
-    match LogicalUnit::new(Box::new(translator)).change(&clear) {
+    match Controller::ending(status).unit().change(&clear) {
         Ok(()) => 0,
         Err(error) => ExitStatus::from(&error).code(),
     }

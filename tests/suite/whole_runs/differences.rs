@@ -3,6 +3,7 @@
 
 use super::answers::{FULL_STATUS_TEXT, full_status};
 use super::*;
+use crate::common::controller::Controller;
 
 fn short(additional: &str) -> String {
     format!("{additional}\nsg_persist failed: Malformed SCSI command response\n")
@@ -1458,40 +1459,14 @@ fn closed_streams_are_never_the_device() {
 
 #[test]
 fn nvme_namespaces_have_reservations() {
-    use sg_persist::nvme::{self, status::NvmeStatus};
-    use sg_persist::transport::nvme::Passthrough;
-    use sg_persist::transport::nvme::translator::Translator;
-    use sg_persist::transport::{Data, Node, NodeKind};
-
-    /// Supports reservations, and has a report of nobody at generation 5.
-    struct Empty;
-
-    impl Passthrough for Empty {
-        fn send(
-            &mut self,
-            command: &nvme::Command,
-            data: Data<'_>,
-            _: std::time::Duration,
-        ) -> std::io::Result<NvmeStatus> {
-            let Data::In(buffer) = data else {
-                panic!("{command}")
-            };
-            buffer.fill(0);
-            match command.opcode() {
-                0x06 => buffer[520] = 1 << 5,
-                0x0e => buffer[0] = 5,
-                _ => panic!("{command}"),
-            }
-            Ok(NvmeStatus::SUCCESS)
-        }
-    }
-
-    let node = Node {
-        kind: NodeKind::NvmeGeneric { namespace: 1 },
-        bsg_major: None,
+    // Nobody is registered, at generation 5.
+    let mut report = vec![0; 24];
+    report[0] = 5;
+    let controller = Controller {
+        extended: false,
+        ..Controller::reporting(report)
     };
-    let translator = Translator::new(Empty, node, "/dev/ng0n1".as_ref());
-    let mut unit = sg_persist::logical_unit::LogicalUnit::new(Box::new(translator));
+    let mut unit = controller.unit();
     let keys = unit.read_keys().unwrap();
     assert_eq!((keys.generation, keys.keys.len()), (5, 0));
 }
