@@ -3,31 +3,22 @@
 //!
 //! Nothing in here asks the library what an answer is: it is written down a second time, in as few
 //! words as possible.
-#![allow(dead_code, reason = "no program needs all of it")]
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
-use std::rc::Rc;
-use std::time::Duration;
 
 use sg_persist::cli::arguments::Arguments;
 use sg_persist::cli::judge::judge;
 use sg_persist::cli::options::Opt;
-use sg_persist::cli::request::{Environment, Operation, Request};
-use sg_persist::cli::transport_ids::Input;
+use sg_persist::cli::request::{Operation, Request};
 use sg_persist::cli::usage;
-use sg_persist::clock::Clock;
-use sg_persist::output::{Draft, Output};
 use sg_persist::pr::transport_id::TransportId;
-use sg_persist::run::{World, run};
-use sg_persist::scsi::status::ScsiStatus;
-use sg_persist::transport::{
-    Access, Command, Completion, Data, DriverStatus, HostStatus, Node, NodeKind, Open, Transport,
-};
+use sg_persist::transport::Completion;
+
+use super::anything::{Anything, Log, Sent};
+use super::scene::Scene;
+use super::world::Texts;
 
 const INQUIRY: u8 = 0x12;
 const PERSISTENT_RESERVE_IN: u8 = 0x5e;
@@ -126,63 +117,19 @@ pub(crate) const WORDS: [&[u8]; 74] = [
     b"/dev/sdb",
 ];
 
-/// How a device takes one command.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
-    /// The error number with which the kernel refuses it.
-    pub(crate) refused: Option<i32>,
-    pub(crate) status: u8,
-    pub(crate) host_status: u32,
-    pub(crate) driver_status: u32,
-    pub(crate) residual: i64,
-    pub(crate) sense: Vec<u8>,
-    /// As much of it as there is room for is written, whatever the residual says.
-    pub(crate) data: Vec<u8>,
-}
-
-impl Answer {
-    pub(crate) fn completion(&self) -> Completion {
-        Completion {
-            status: ScsiStatus(self.status),
-            host_status: HostStatus(self.host_status),
-            driver_status: DriverStatus(self.driver_status),
-            sense: self.sense.clone(),
-            residual: self.residual,
-            duration: Duration::from_millis(1),
-            ..Completion::default()
-        }
-    }
-}
-
-/// Everything that a run meets.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scene {
-    /// Without the program's name.
-    pub(crate) words: Vec<OsString>,
-    pub(crate) environment: Environment,
-    /// What standard input and every file hold; `None`: they cannot be read.
-    pub(crate) text: Option<Vec<u8>>,
-    /// The error numbers with which the device cannot be opened, for each attempt; 0 lets it.
-    pub(crate) opens: Vec<i32>,
-    /// For each command; those after them are GOOD and bring what fits of nothing but zeros.
-    pub(crate) answers: Vec<Answer>,
-    pub(crate) stdout_is_terminal: bool,
-    pub(crate) stderr_is_terminal: bool,
-    /// The error number with which standard output takes nothing.
-    pub(crate) stdout_error: Option<i32>,
-}
-
-/// A command that was sent, and how it went.
-#[derive(Debug)]
-struct Sent {
-    cdb: Vec<u8>,
-    node: usize,
-    out: bool,
-    result: Result<Completion, i32>,
-    /// The buffer for data in, after the command.
-    buffer: Vec<u8>,
-    /// How much of it the device wrote.
-    written: usize,
+/// Runs the program in a scene and checks what must hold of every run. Returns its exit status.
+pub(crate) fn play(scene: &Scene, device: &Anything) -> u8 {
+    // So that full status is looked at when a change is verified.
+    let scene = &scene.clone().own_ports(&[TransportId::sas(1)]);
+    let log = Log::default();
+    let ran = scene.run_on(&device.logging(&log));
+    let sent = log.borrow();
+    check_commands(scene, device, &sent);
+    check_status(scene, &sent, ran.status, &ran.stdout_bytes);
+    check_messages(scene, &sent, ran.status, &ran.stderr_bytes);
+    check_terminals(scene, &ran.stdout_bytes, &ran.stderr_bytes);
+    check_sizes(scene, &sent, &ran.stdout_bytes, &ran.stderr_bytes);
+    ran.status
 }
 
 impl Sent {
@@ -255,178 +202,17 @@ impl Sent {
     }
 }
 
-type Log = Rc<RefCell<Vec<Sent>>>;
-
-struct Device {
-    answers: Vec<Answer>,
-    opens: Vec<i32>,
-    opened: RefCell<usize>,
-    /// Whether a descriptor is open.
-    is_open: Rc<Cell<bool>>,
-    log: Log,
-}
-
-struct Descriptor {
-    answers: Vec<Answer>,
-    number: usize,
-    is_open: Rc<Cell<bool>>,
-    log: Log,
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        self.is_open.set(false);
-    }
-}
-
-impl Open for Device {
-    fn open(&self, _: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
-        let mut opened = self.opened.borrow_mut();
-        let error = self.opens.get(*opened).copied().unwrap_or_default();
-        *opened += 1;
-        if error != 0 {
-            return Err(io::Error::from_raw_os_error(error));
-        }
-        assert!(!self.is_open.replace(true), "two descriptors at once");
-        Ok(Box::new(Descriptor {
-            answers: self.answers.clone(),
-            number: *opened,
-            is_open: Rc::clone(&self.is_open),
-            log: Rc::clone(&self.log),
-        }))
-    }
-}
-
-impl Transport for Descriptor {
-    fn execute(&mut self, command: Command<'_>) -> io::Result<Completion> {
-        let mut log = self.log.borrow_mut();
-        let zeros = || Answer {
-            data: vec![0; 0x1_0000],
-            ..Answer::default()
-        };
-        let answer = self.answers.get(log.len()).cloned().unwrap_or_else(zeros);
-        let mut sent = Sent {
-            cdb: command.cdb.as_bytes().to_vec(),
-            node: self.number,
-            out: matches!(command.data, Data::Out(_)),
-            result: answer
-                .refused
-                .map_or_else(|| Ok(answer.completion()), Result::Err),
-            buffer: Vec::new(),
-            written: 0,
-        };
-        if let (Data::In(buffer), None) = (command.data, answer.refused) {
-            let length = answer.data.len().min(buffer.len());
-            buffer[..length].copy_from_slice(&answer.data[..length]);
-            sent.buffer = buffer.to_vec();
-            sent.written = length;
-        }
-        let result = match &sent.result {
-            Ok(completion) => Ok(completion.clone()),
-            Err(error) => Err(io::Error::from_raw_os_error(*error)),
-        };
-        log.push(sent);
-        result
-    }
-
-    fn node(&self) -> Node {
-        Node {
-            kind: NodeKind::Block,
-            bsg_major: None,
-        }
-    }
-}
-
-struct Texts(Option<Vec<u8>>);
-
-impl Texts {
-    fn read(&self) -> io::Result<Vec<u8>> {
-        self.0.clone().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-impl Input for Texts {
-    fn stdin(&mut self) -> io::Result<Vec<u8>> {
-        self.read()
-    }
-
-    fn file(&mut self, _: &Path) -> io::Result<Vec<u8>> {
-        self.read()
-    }
-}
-
-struct Stdout {
-    text: Vec<u8>,
-    error: Option<i32>,
-}
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.error {
-            Some(error) => Err(io::Error::from_raw_os_error(error)),
-            None => self.text.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Runs the program in a scene and checks what must hold of every run. Returns its exit status.
-pub(crate) fn play(scene: &Scene) -> u8 {
-    let log = Log::default();
-    let device = Device {
-        answers: scene.answers.clone(),
-        opens: scene.opens.clone(),
-        opened: RefCell::default(),
-        is_open: Rc::default(),
-        log: Rc::clone(&log),
-    };
-    let name = OsString::from("sg_persist");
-    let argv: Vec<OsString> = std::iter::once(name)
-        .chain(scene.words.iter().cloned())
-        .collect();
-    let mut stdout = Stdout {
-        text: Vec::new(),
-        error: scene.stdout_error,
-    };
-    let mut stderr = Vec::new();
-    let status = run(World {
-        argv: &argv,
-        environment: scene.environment.clone(),
-        input: &mut Texts(scene.text.clone()),
-        devices: &device,
-        clock: &Standing,
-        output: &mut Nowhere,
-        // So that full status is looked at when a change is verified.
-        own_ports: &|_| vec![TransportId::sas(1)],
-        stdout: &mut stdout,
-        stdout_is_terminal: &|| scene.stdout_is_terminal,
-        stderr: &mut stderr,
-        stderr_is_terminal: &|| scene.stderr_is_terminal,
-    })
-    .code();
-    let sent = log.borrow();
-    check_commands(scene, &sent);
-    check_status(scene, &sent, status, &stdout.text);
-    check_messages(scene, &sent, status, &stderr);
-    check_terminals(scene, &stdout.text, &stderr);
-    check_sizes(scene, &sent, &stdout.text, &stderr);
-    status
-}
-
 /// Whether the command line has one of the options.
 fn has(scene: &Scene, options: &[Opt]) -> bool {
-    let arguments = Arguments::parse(&scene.words, scene.environment.posixly_correct);
+    let arguments = Arguments::parse(scene.words(), scene.environment.posixly_correct);
     let mut given = arguments.options.iter();
     given.any(|given| options.contains(&given.option))
 }
 
 /// The room that was asked for, if any was.
 fn given(scene: &Scene) -> Option<usize> {
-    let arguments = Arguments::parse(&scene.words, scene.environment.posixly_correct);
-    let mut texts = Texts(scene.text.clone());
+    let arguments = Arguments::parse(scene.words(), scene.environment.posixly_correct);
+    let mut texts = scene.texts.clone();
     match judge(&arguments, &scene.environment, &mut texts).1 {
         Ok(Request::Task(task)) => match task.operation {
             Operation::In {
@@ -439,10 +225,10 @@ fn given(scene: &Scene) -> Option<usize> {
 }
 
 /// The most commands that may be sent.
-fn most_commands(scene: &Scene) -> usize {
+fn most_commands(scene: &Scene, device: &Anything) -> usize {
     // What has to agree is read five times at most.
     let (devices, changes, reads) = if has(scene, &[Opt::Overview]) {
-        (scene.words.len(), 0, 1 + 5 * 3)
+        (scene.words().len(), 0, 1 + 5 * 3)
     } else if has(scene, &[Opt::Verify]) {
         (1, 1, 2 * 5 * 3 + 1)
     } else if has(scene, &[Opt::HolderIs]) {
@@ -455,16 +241,16 @@ fn most_commands(scene: &Scene) -> usize {
     let once = 2 * (1 + changes + 10 * reads);
     // Once more for each unit attention: later answers are good.
     let retries = match has(scene, &[Opt::UaRetries, Opt::Overview]) {
-        true => scene.answers.len(),
+        true => device.answers.len(),
         false => 0,
     };
     devices * once + retries
 }
 
 /// What is sent, in which order.
-fn check_commands(scene: &Scene, sent: &[Sent]) {
+fn check_commands(scene: &Scene, device: &Anything, sent: &[Sent]) {
     assert!(
-        sent.len() <= most_commands(scene),
+        sent.len() <= most_commands(scene, device),
         "{} commands",
         sent.len()
     );
@@ -536,32 +322,6 @@ fn check_commands(scene: &Scene, sent: &[Sent]) {
     }
 }
 
-/// A clock that stands still: nobody waits by it.
-struct Standing;
-
-impl Clock for Standing {
-    fn now(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn wait(&self, _: Duration) {}
-}
-
-/// Writes no file.
-struct Nowhere;
-
-impl Output for Nowhere {
-    fn create(&mut self, _: &Path) -> io::Result<Box<dyn Draft>> {
-        Ok(Box::new(Self))
-    }
-}
-
-impl Draft for Nowhere {
-    fn publish(self: Box<Self>, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// An exit status of 0 if, and only if, what was asked for was done and is there in whole.
 fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
     let documents = [
@@ -588,7 +348,7 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
     if status != 0 {
         // A newline in a word comes back within the message about that word.
         if !scene
-            .words
+            .words()
             .iter()
             .any(|word| word.as_bytes().contains(&b'\n'))
         {
@@ -612,7 +372,7 @@ fn check_status(scene: &Scene, sent: &[Sent], status: u8, stdout: &[u8]) {
         let texts = [usage::usage(), usage::more_usage(), version];
         // `-?` is answered on standard error.
         let question = scene
-            .words
+            .words()
             .iter()
             .any(|word| word.as_bytes().contains(&b'?'));
         let asked = stdout.is_empty() && question;
@@ -776,20 +536,24 @@ fn check_messages(scene: &Scene, sent: &[Sent], status: u8, stderr: &[u8]) {
 /// that the user typed.
 fn check_terminals(scene: &Scene, stdout: &[u8], stderr: &[u8]) {
     let ascii = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'\n' | 0x20..=0x7e));
-    let typed = scene.words.iter().all(|word| word.as_bytes().is_ascii())
-        && scene.text.as_ref().is_none_or(|text| text.is_ascii());
+    let typed = scene.words().iter().all(|word| word.as_bytes().is_ascii())
+        && scene
+            .texts
+            .everywhere
+            .as_ref()
+            .is_none_or(|text| text.is_ascii());
     let printable = |bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).unwrap_or("\0");
         text.chars().all(|c| c == '\n' || !c.is_control()) && (!typed || ascii(bytes))
     };
-    assert!(!scene.stdout_is_terminal || printable(stdout));
-    assert!(!scene.stderr_is_terminal || printable(stderr));
+    assert!(!scene.terminals.0 || printable(stdout));
+    assert!(!scene.terminals.1 || printable(stderr));
 }
 
 /// What is printed is bounded by what came.
 fn check_sizes(scene: &Scene, sent: &[Sent], stdout: &[u8], stderr: &[u8]) {
-    let words: usize = scene.words.iter().map(|word| word.len() + 1).sum();
-    let typed = words + scene.text.as_ref().map_or(0, Vec::len);
+    let words: usize = scene.words().iter().map(|word| word.len() + 1).sum();
+    let typed = words + scene.texts.everywhere.as_ref().map_or(0, Vec::len);
     let came: usize = sent.iter().map(|command| command.buffer.len()).sum();
     let sense: usize = sent
         .iter()
@@ -936,13 +700,16 @@ pub(crate) fn same(one: &TransportId, other: &TransportId) -> bool {
 /// A text as `-X` takes it.
 pub(crate) fn read_back(text: &[u8]) -> Option<Vec<TransportId>> {
     let argument = OsString::from_vec(text.to_vec());
-    let parsed = sg_persist::cli::transport_ids::parse(&argument, &mut Texts(None));
+    let parsed = sg_persist::cli::transport_ids::parse(&argument, &mut Texts::default());
     parsed.ok().map(|parsed| parsed.ids)
 }
 
 /// The lines of a file as `-X file=NAME` takes them.
 pub(crate) fn read_file(lines: &[u8]) -> Option<Vec<TransportId>> {
-    let mut input = Texts(Some(lines.to_vec()));
+    let mut input = Texts {
+        everywhere: Some(lines.to_vec()),
+        ..Texts::default()
+    };
     let parsed = sg_persist::cli::transport_ids::parse("file=ids".as_ref(), &mut input);
     parsed.ok().map(|parsed| parsed.ids)
 }

@@ -22,7 +22,8 @@
 //! command: cdb=5e000000000000200000 in=8192 sense=64 timeout=60000 on=rdonly
 //! ```
 //!
-//! The lines from `exit` on are what was recorded; a case may lack them all.
+//! The lines from `exit` on are what was recorded; a case may lack them all. A long text is recorded
+//! by its first lines, the length of the rest and a hash of it.
 //! The program runs in a directory of its own in which the device is called
 //! `DEV`, so that this name stands unchanged in messages.
 //!

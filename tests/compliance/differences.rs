@@ -7,7 +7,7 @@
 //! cannot be asked is checked by a rule of its own. Nothing is excused in general.
 
 use crate::case::{Access, Answer, Case, Command, Device, End, Event, Outcome, Trigger, format};
-use crate::compare::{Stream, report, streams};
+use crate::compare::{Stream, abridged, report, streams};
 use crate::double::{Double, Program};
 use crate::options::{Argument, Options};
 use crate::reading::{Ended, Reading};
@@ -142,6 +142,7 @@ impl Judge<'_> {
     pub(crate) fn judge(&self, case: &Case, recorded: Option<&Outcome>) -> io::Result<Verdict> {
         let original = self.original(case)?;
         if let Some(recorded) = recorded {
+            let original = abridged(original.clone());
             let streams = streams(recorded, &original);
             if !streams.is_empty() {
                 return Ok(Verdict {

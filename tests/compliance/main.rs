@@ -192,7 +192,7 @@ fn record(arguments: &Arguments) -> io::Result<bool> {
             }
             differences::without_own_words(&mut outcome);
             text.push('\n');
-            text.push_str(&case::format(&case, Some(&outcome)));
+            text.push_str(&case::format(&case, Some(&compare::abridged(outcome))));
             total += 1;
         }
         std::fs::write(&path, text.trim_start_matches('\n'))?;

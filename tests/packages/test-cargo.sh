@@ -14,7 +14,7 @@ test_package() {
     cat "$work/cargo-package"
     lacks '[Ww]arning' "$work/cargo-package"
     cargo package --locked --allow-dirty --list | LC_ALL=C sort >"$work/list"
-    for name in LICENSE README.md man/sg_persist.8 tests/packages/build src/bin/sg_persist/main.rs tests/whole_runs.rs; do
+    for name in LICENSE README.md man/sg_persist.8 tests/packages/build src/bin/sg_persist/main.rs tests/suite/main.rs; do
         grep -qxF "$name" "$work/list"
     done
     lacks '^(\.ci|target|tests/fuzz)/' "$work/list"

@@ -2,48 +2,13 @@
 //! The first byte says which form and which question; the rest is the report.
 #![no_main]
 
-use std::io;
-use std::path::Path;
-use std::time::Duration;
+#[path = "../../common/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "no target needs all of it")]
+mod common;
 
+use common::controller::Controller;
 use libfuzzer_sys::fuzz_target;
-use sg_persist::logical_unit::LogicalUnit;
-use sg_persist::nvme::Command;
 use sg_persist::nvme::reservation::{Form, ReservationReport};
-use sg_persist::nvme::status::NvmeStatus;
-use sg_persist::transport::nvme::Passthrough;
-use sg_persist::transport::nvme::translator::Translator;
-use sg_persist::transport::{Data, Node, NodeKind};
-
-/// A controller with this report and nothing else to say.
-struct Controller {
-    extended: bool,
-    report: Vec<u8>,
-}
-
-impl Passthrough for Controller {
-    fn send(&mut self, command: &Command, data: Data<'_>, _: Duration) -> io::Result<NvmeStatus> {
-        let Data::In(buffer) = data else {
-            panic!("{command}");
-        };
-        match command.opcode() {
-            0x06 => {
-                buffer.fill(0);
-                // RESCAP, CTRATT and ONCS.
-                buffer[31] = 0xff;
-                buffer[96] = u8::from(self.extended);
-                buffer[520] = 1 << 5;
-            }
-            0x0e => {
-                assert_eq!(command.cdw11(), u32::from(self.extended));
-                let length = self.report.len().min(buffer.len());
-                buffer[..length].copy_from_slice(&self.report[..length]);
-            }
-            _ => panic!("{command}"),
-        }
-        Ok(NvmeStatus::SUCCESS)
-    }
-}
 
 fuzz_target!(|input: &[u8]| {
     let Some((&first, report)) = input.split_first() else {
@@ -65,16 +30,11 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(parsed.registrants.len(), registered);
     }
 
-    let node = Node {
-        kind: NodeKind::NvmeBlock { namespace: 1 },
-        bsg_major: None,
-    };
     let controller = Controller {
         extended,
-        report: report.to_vec(),
+        ..Controller::reporting(report.to_vec())
     };
-    let translator = Translator::new(controller, node, Path::new("/dev/nvme0n1"));
-    let mut unit = LogicalUnit::new(Box::new(translator));
+    let mut unit = controller.unit();
     match first >> 1 & 3 {
         0 => {
             if let Ok(keys) = unit.read_keys() {

@@ -2,9 +2,11 @@
 //! says which one, and how it is shown; the rest is the parameter data.
 #![no_main]
 
-#[path = "../../common/checks.rs"]
-mod checks;
+#[path = "../../common/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "no target needs all of it")]
+mod common;
 
+use common::checks;
 use libfuzzer_sys::fuzz_target;
 use sg_persist::pr::prin::{ParameterData, ServiceAction};
 use sg_persist::render::{DeviceText, hex, text};

@@ -1,9 +1,11 @@
 //! TransportIDs as they come from a device, and as text and back.
 #![no_main]
 
-#[path = "../../common/checks.rs"]
-mod checks;
+#[path = "../../common/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "no target needs all of it")]
+mod common;
 
+use common::checks;
 use libfuzzer_sys::fuzz_target;
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::render::{DeviceText, transport_id};

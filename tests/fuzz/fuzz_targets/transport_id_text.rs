@@ -1,9 +1,11 @@
 //! TransportIDs as text: an argument, or the lines of a file.
 #![no_main]
 
-#[path = "../../common/checks.rs"]
-mod checks;
+#[path = "../../common/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "no target needs all of it")]
+mod common;
 
+use common::checks;
 use libfuzzer_sys::fuzz_target;
 use sg_persist::pr::transport_id::TransportId;
 

@@ -1,15 +1,21 @@
 //! Whole runs: words that mean something and others, and a device that answers anything.
 #![no_main]
 
-#[path = "../../common/checks.rs"]
-mod checks;
+#[path = "../../common/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "no target needs all of it")]
+mod common;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use checks::{Answer, Scene, WORDS};
+use common::anything::Anything;
+use common::checks::{self, WORDS};
+use common::world::Texts;
+use common::{Answer, Scene};
 use libfuzzer_sys::fuzz_target;
 use sg_persist::cli::request::Environment;
+use sg_persist::scsi::status::ScsiStatus;
+use sg_persist::transport::{DriverStatus, HostStatus};
 
 /// Takes a scene apart from bytes; where they end, all is 0 and empty.
 struct Bytes<'a>(&'a [u8]);
@@ -50,25 +56,25 @@ impl<'a> Bytes<'a> {
 
     fn answer(&mut self) -> Answer {
         let kind = self.byte();
-        let mut answer = Answer::default();
+        let mut answer = Answer::default().residual(0);
         if kind & 0x01 != 0 {
-            answer.status = self.byte();
+            answer.completion.status = ScsiStatus(self.byte());
         }
         if kind & 0x02 != 0 {
-            answer.host_status = self.byte().into();
+            answer.completion.host_status = HostStatus(self.byte().into());
         }
         if kind & 0x04 != 0 {
-            answer.driver_status = self.byte().into();
+            answer.completion.driver_status = DriverStatus(self.byte().into());
         }
         if kind & 0x08 != 0 {
-            answer.sense = self.short().to_vec();
+            answer.completion.sense = self.short().to_vec();
         }
         if kind & 0x10 != 0 {
             let high = i64::from(i8::from_be_bytes([self.byte()]));
-            answer.residual = high << 8 | i64::from(self.byte());
+            answer.residual = Some(high << 8 | i64::from(self.byte()));
         }
         if kind & 0x20 != 0 {
-            answer.refused = Some(self.error()).filter(|&error| error != 0);
+            answer.errno = Some(self.error()).filter(|&error| error != 0);
         }
         if kind & 0x40 != 0 {
             answer.data = self.short().to_vec();
@@ -86,24 +92,29 @@ fuzz_target!(|input: &[u8]| {
     let mut bytes = Bytes(input);
     let flags = bytes.byte();
     let more = bytes.byte();
+    let words: Vec<OsString> = (0..more & 0x0f).map(|_| bytes.word()).collect();
     let scene = Scene {
-        words: (0..more & 0x0f).map(|_| bytes.word()).collect(),
         environment: Environment {
             posixly_correct: flags & 0x01 != 0,
             in_readonly: flags & 0x02 != 0,
             show_invocation: flags & 0x04 != 0,
             ..Environment::default()
         },
-        text: (flags & 0x08 != 0).then(|| bytes.short().to_vec()),
-        opens: (0..more >> 6).map(|_| bytes.error()).collect(),
-        stdout_is_terminal: flags & 0x10 != 0,
-        stderr_is_terminal: flags & 0x20 != 0,
+        texts: Texts {
+            everywhere: (flags & 0x08 != 0).then(|| bytes.short().to_vec()),
+            ..Texts::default()
+        },
+        terminals: (flags & 0x10 != 0, flags & 0x20 != 0),
         stdout_error: match flags >> 6 {
             1 => Some(28),
             2 => Some(32),
             _ => None,
         },
+        ..Scene::of(words)
+    };
+    let device = Anything {
+        opens: (0..more >> 6).map(|_| bytes.error()).collect(),
         answers: (0..more >> 4 & 3 | 1).map(|_| bytes.answer()).collect(),
     };
-    checks::play(&scene);
+    checks::play(&scene, &device);
 });

@@ -3,13 +3,6 @@
 //!
 //! Signals are for whole processes: most of the tests start this file's program once more, for the one test that plays
 //! the part of `sg_persist`, and send them to it.
-#![allow(clippy::unwrap_used)]
-#![allow(unsafe_code)]
-
-#[path = "../src/bin/sg_persist/thread.rs"]
-mod thread;
-#[path = "../src/bin/sg_persist/watch.rs"]
-mod watch;
 
 use std::cell::Cell;
 use std::env;
@@ -31,7 +24,7 @@ use sg_persist::scsi::inquiry;
 use sg_persist::scsi::status::ScsiStatus;
 use sg_persist::transport::{Access, Command, Completion, Data, Node, NodeKind, Open, Transport};
 
-use watch::Watched;
+use crate::watch::Watched;
 
 /// What the child is to play.
 const SCENE: &str = "SG_PERSIST_WATCH_SCENE";
@@ -419,7 +412,12 @@ impl Child {
     fn start_with(scene: &str, slowness: u64) -> Self {
         let mut program = Program::new(env::current_exe().unwrap());
         program
-            .args(["--exact", "play", "--nocapture", "--test-threads=1"])
+            .args([
+                "--exact",
+                "watch_tests::play",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env(SCENE, scene)
             .env(SLOWNESS, slowness.to_string())
             .stdin(Stdio::null())

@@ -1,15 +1,13 @@
 //! What programs that call `sg_persist` rely on: their command lines, and the expressions with
 //! which they read the answers. Nobody will change these programs for us.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod common;
+use regex::{Regex, RegexBuilder};
 
-use common::{
+use crate::common::{
     Answer, DEVICE, DISK_LINES, LESS_FULL_STATUS, MORE_KEYS, READ_FULL_STATUS, READ_KEYS,
     READ_RESERVATION, REPORT_CAPABILITIES, RO, RW, Ran, Scene, driver, errno, good, host, sense,
     sg_persist, sg_persist_words, status,
 };
-use regex::{Regex, RegexBuilder};
 use sg_persist::transport::buffer::{Buffer, Filling};
 
 const NO_KEYS: &str = "00000015 00000000";
@@ -720,9 +718,9 @@ mod rules {
     #[test]
     fn rule_4_no_part_of_an_answer_resembles_one() {
         for (letter, cdb, data) in questions() {
-            let data = common::bytes(&data);
+            let data = crate::common::bytes(&data);
             for end in 0..data.len() {
-                let answer = || common::with_data(&data[..end]);
+                let answer = || crate::common::with_data(&data[..end]);
                 let mut scene = run_of(&format!("-n {letter} DEV")).reads(cdb, answer());
                 // Where the last bytes look as if nobody had written them, it is asked once more.
                 let mut buffer = Buffer::new(end, Filling::First);
@@ -734,7 +732,7 @@ mod rules {
                 assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{letter} {end}");
             }
             let ran = run_of(&format!("-n {letter} DEV"))
-                .reads(cdb, common::with_data(&data))
+                .reads(cdb, crate::common::with_data(&data))
                 .run();
             assert!(
                 ran.status == 0 && resembles_an_answer(&ran.stdout),

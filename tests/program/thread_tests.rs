@@ -1,13 +1,12 @@
 //! The program's thread that waits for signals.
 
-#[path = "../src/bin/sg_persist/thread.rs"]
-mod thread;
-
 use std::fmt::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, raise};
+
+use crate::thread;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

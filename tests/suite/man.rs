@@ -1,27 +1,21 @@
 //! The manual page, the options, the help texts and the tests say the same.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
-use std::io::Result;
-use std::time::Duration;
 
 use regex::Regex;
 use sg_persist::cli::options::{Opt, Value};
 use sg_persist::cli::usage::{more_usage, usage};
 use sg_persist::exit::ExitStatus;
-use sg_persist::logical_unit::LogicalUnit;
-use sg_persist::nvme::Command;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
-use sg_persist::transport::nvme::Passthrough;
-use sg_persist::transport::nvme::translator::Translator;
-use sg_persist::transport::{Data, Node, NodeKind};
 
-const PAGE: &str = include_str!("../man/sg_persist.8");
-const EXIT: &str = include_str!("../src/exit.rs");
-const MAIN: &str = include_str!("../src/bin/sg_persist/main.rs");
-const NVME_STATUSES: &str = include_str!("../src/nvme/status.txt");
-const WHOLE_RUNS: &str = include_str!("whole_runs.rs");
+use crate::common::controller::Controller;
+
+const PAGE: &str = include_str!("../../man/sg_persist.8");
+const EXIT: &str = include_str!("../../src/exit.rs");
+const MAIN: &str = include_str!("../../src/bin/sg_persist/main.rs");
+const NVME_STATUSES: &str = include_str!("../../src/nvme/status.txt");
+const DIFFERENCES: &str = include_str!("whole_runs/differences.rs");
 
 type Names = BTreeSet<String>;
 
@@ -213,32 +207,10 @@ fn the_manual_and_the_program_have_the_same_exit_statuses() {
     }
 }
 
-/// A controller that ends every command but Identify with this status.
-#[derive(Debug)]
-struct Ends(u16);
-
-impl Passthrough for Ends {
-    fn send(&mut self, command: &Command, data: Data<'_>, _: Duration) -> Result<NvmeStatus> {
-        match data {
-            Data::In(buffer) if command.opcode() == 0x06 => {
-                buffer.fill(0);
-                buffer[520] = 1 << 5;
-                Ok(NvmeStatus::SUCCESS)
-            }
-            _ => Ok(NvmeStatus(self.0)),
-        }
-    }
-}
-
 /// The exit status after an NVMe command has ended with `status`.
 fn nvme_exit_status(status: u16) -> u8 {
-    let node = Node {
-        kind: NodeKind::NvmeBlock { namespace: 1 },
-        bsg_major: None,
-    };
-    let translator = Translator::new(Ends(status), node, "/dev/nvme0n1".as_ref());
     let clear = PersistentReserveOut::new(ServiceAction::Clear);
-    match LogicalUnit::new(Box::new(translator)).change(&clear) {
+    match Controller::ending(status).unit().change(&clear) {
         Ok(()) => 0,
         Err(error) => ExitStatus::from(&error).code(),
     }
@@ -340,12 +312,9 @@ fn every_difference_has_a_test_and_every_such_test_its_difference() {
         .iter()
         .map(|label| label.replace('-', "_"))
         .collect();
-    let start = WHOLE_RUNS.find("\nmod differences {\n").unwrap();
-    let module = &WHOLE_RUNS[start..];
-    let module = &module[..module.find("\n}\n").unwrap()];
     let test = Regex::new(r"#\[test\]\s+fn ([a-z0-9_]+)\(\)").unwrap();
     let tests: Vec<String> = test
-        .captures_iter(module)
+        .captures_iter(DIFFERENCES)
         .map(|found| found[1].to_owned())
         .collect();
     assert_eq!(labels, tests);

@@ -1,20 +1,18 @@
 //! The documents of `--json`, each of them held against the schema that the program prints.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::{
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::common::{
     Answer, DISK_LINES, INQUIRY, MORE_KEYS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
     REPORT_CAPABILITIES, RO, RW, Ran, Scene, bytes, check_condition, driver, errno, good, host,
     sense, sg_persist, status, with_data,
 };
-use jsonschema::Validator;
-use serde_json::{Value, json};
 
 /// No registrations.
 const NO_KEYS: &str = "00000015 00000000";
@@ -378,7 +376,7 @@ mod parameter_data {
     #[test]
     fn the_argument_is_readable_where_that_says_all() {
         let rest = |first: &str| {
-            let mut id = common::bytes(first);
+            let mut id = crate::common::bytes(first);
             id.resize(24, 0);
             id
         };
@@ -438,7 +436,7 @@ mod parameter_data {
                 iscsi(0, b"iqn.a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
                 iscsi(1, b"eui.02004567a425678d,i,0x123456789abc\0\0\0"),
                 iscsi(0, b"iqn.\x1b[31m\xff\0\0\0\0\0\0\0\0\0\0"),
-                common::bytes(SAS),
+                crate::common::bytes(SAS),
             ])
         {
             let argument = transport_id(&bytes)["argument"].clone();
@@ -1640,7 +1638,7 @@ mod schema {
         );
         assert!(jsonschema::meta::is_valid(schema()));
         let ran = sg_persist("--json-schema").run();
-        assert_eq!(ran.stdout, include_str!("../src/render/schema.json"));
+        assert_eq!(ran.stdout, include_str!("../../src/render/schema.json"));
         assert!(ran.stdout.is_ascii() && ran.stdout.ends_with("}\n"));
     }
 

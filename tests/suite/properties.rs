@@ -1,9 +1,5 @@
 //! What holds of everything: decoders, texts, numbers, completions, and whole runs with whatever
 //! command line, files and device.
-#![allow(clippy::unwrap_used)]
-
-#[path = "common/checks.rs"]
-mod checks;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -15,8 +11,8 @@ use proptest::sample::select;
 use sg_persist::cli::number::{hex64, maxlen};
 use sg_persist::cli::request::Environment;
 use sg_persist::pr::prin::{
-    self, Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation,
-    Reservation, ServiceAction, TargetPorts,
+    Capabilities, FullStatusDescriptor, ReadFullStatus, ReadKeys, ReadReservation, Reservation,
+    ServiceAction, TargetPorts,
 };
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::pr::{ReservationKey, ReservationType, Scope};
@@ -24,8 +20,13 @@ use sg_persist::render::sense;
 use sg_persist::render::{DeviceText, hex, text, transport_id};
 use sg_persist::scsi::inquiry::StandardInquiry;
 use sg_persist::scsi::sense::Sense;
+use sg_persist::scsi::status::ScsiStatus;
+use sg_persist::transport::{Completion, DriverStatus, HostStatus};
 
-use checks::{Answer, Scene, WORDS};
+use crate::common::anything::Anything;
+use crate::common::checks::{self, WORDS};
+use crate::common::world::Texts;
+use crate::common::{Answer, Scene, with_data};
 
 const ACTIONS: [ServiceAction; 4] = [
     ServiceAction::ReadKeys,
@@ -189,14 +190,17 @@ fn answer(data: impl Strategy<Value = Vec<u8>> + 'static) -> impl Strategy<Value
         data,
     )
         .prop_map(
-            |(refused, status, host_status, driver_status, residual, sense, data)| Answer {
-                refused,
-                status,
-                host_status,
-                driver_status,
-                residual,
-                sense,
+            |(errno, status, host_status, driver_status, residual, sense, data)| Answer {
                 data,
+                errno,
+                residual: Some(residual),
+                completion: Completion {
+                    status: ScsiStatus(status),
+                    host_status: HostStatus(host_status),
+                    driver_status: DriverStatus(driver_status),
+                    sense,
+                    ..Completion::default()
+                },
             },
         )
 }
@@ -245,7 +249,7 @@ fn words() -> impl Strategy<Value = Vec<OsString>> {
 }
 
 /// A run in which anything can happen.
-fn scene() -> impl Strategy<Value = Scene> {
+fn scene() -> impl Strategy<Value = (Scene, Anything)> {
     let environment =
         any::<[bool; 3]>().prop_map(|[posixly_correct, in_readonly, show]| Environment {
             posixly_correct,
@@ -269,19 +273,22 @@ fn scene() -> impl Strategy<Value = Scene> {
         option::of(prop_oneof![lines, bytes(100)]),
         vec(prop_oneof![6 => Just(0), 1 => 1..140], 0..3),
         vec(answer(answer_like()), 0..5),
-        any::<[bool; 2]>(),
+        any::<(bool, bool)>(),
         stdout_error,
     )
         .prop_map(
-            |(words, environment, text, opens, answers, terminals, stdout_error)| Scene {
-                words,
-                environment,
-                text,
-                opens,
-                answers,
-                stdout_is_terminal: terminals[0],
-                stderr_is_terminal: terminals[1],
-                stdout_error,
+            |(words, environment, everywhere, opens, answers, terminals, stdout_error)| {
+                let scene = Scene {
+                    environment,
+                    texts: Texts {
+                        everywhere,
+                        ..Texts::default()
+                    },
+                    terminals,
+                    stdout_error,
+                    ..Scene::of(words)
+                };
+                (scene, Anything { opens, answers })
             },
         )
 }
@@ -426,10 +433,10 @@ proptest! {
 
     #[test]
     fn success_needs_every_status(answer in answer(Just(Vec::new()))) {
-        let completion = answer.completion();
+        let completion = answer.completion(0);
         prop_assert_eq!(completion.check().is_ok(), checks::carried_out(&completion));
         for requested in [0, 36, 8192] {
-            let moved = i64::try_from(requested).unwrap().checked_sub(answer.residual);
+            let moved = i64::try_from(requested).unwrap().checked_sub(completion.residual);
             let expected = moved
                 .and_then(|moved| usize::try_from(moved).ok())
                 .filter(|&moved| moved <= requested);
@@ -463,27 +470,18 @@ proptest! {
     }
 
     #[test]
-    fn no_run_misleads(scene in scene()) {
-        checks::play(&scene);
+    fn no_run_misleads((scene, device) in scene()) {
+        checks::play(&scene, &device);
     }
 
     #[test]
     fn a_whole_answer_is_shown((action, data) in whole_answer(), hex in 0..4_usize) {
         let letter = ["k", "r", "c", "s"][usize::from(action.code())];
         let words = [format!("-n{letter}{}", "H".repeat(hex)), "/dev/sda".to_owned()];
-        let room = i64::from(match action {
-            ServiceAction::ReadFullStatus => prin::AMPLE_ALLOCATION_LENGTH,
-            _ => prin::DEFAULT_ALLOCATION_LENGTH,
-        });
-        let scene = Scene {
-            words: words.map(OsString::from).to_vec(),
-            answers: vec![Answer {
-                residual: room - i64::try_from(data.len()).unwrap(),
-                data,
-                ..Answer::default()
-            }],
-            ..Scene::default()
+        let device = Anything {
+            answers: vec![with_data(&data)],
+            ..Anything::default()
         };
-        prop_assert_eq!(checks::play(&scene), 0);
+        prop_assert_eq!(checks::play(&Scene::of(words.map(OsString::from)), &device), 0);
     }
 }

@@ -1,147 +1,28 @@
 //! NVMe namespaces behind the same command lines: what goes to the controller, byte by byte, and
 //! whole runs of two hosts on a model of a namespace.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-#[allow(unused_imports, reason = "other programs need more of it")]
-mod common;
-
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io;
-use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Written, bytes};
-use sg_persist::cli::request::Environment;
-use sg_persist::cli::transport_ids::Input;
-use sg_persist::clock::SystemClock;
+use sg_persist::nvme::Queue;
 use sg_persist::nvme::status::NvmeStatus;
-use sg_persist::nvme::{self, Direction, Queue};
-use sg_persist::run::{World, run};
-use sg_persist::transport::nvme::translator::Translator;
-use sg_persist::transport::nvme::{NoPath, Passthrough};
-use sg_persist::transport::{Access, Data, Node, NodeKind, Open, Transport};
+use sg_persist::transport::{Data, NodeKind};
+
+use crate::common::controller::{Controller, controller, namespace};
+use crate::common::model::{Fault, Host};
+use crate::common::{Ran, Scene, bytes, sg_persist};
 
 const INQUIRY_LINES: &str = "  NVMe      Model number of   evis\n  Peripheral device type: disk\n";
 /// A namespace's block node.
 const BLOCK: NodeKind = NodeKind::NvmeBlock { namespace: 3 };
 
-/// Identify Controller: with reservations, and with host identifiers of 128 bits or 64.
-fn controller(reservations: bool, extended: bool) -> Vec<u8> {
-    let mut data = vec![0; 4096];
-    data[24..64].copy_from_slice(b"Model number of forty characters in all!");
-    data[64..72].copy_from_slice(b"1.devis ");
-    data[78..80].copy_from_slice(&[0x34, 0x12]);
-    data[96] = u8::from(extended);
-    data[516] = 1;
-    data[520] = u8::from(reservations) << 5;
-    data
+/// A run on a namespace, with a script to come and words after it.
+fn on_nvme() -> Scene {
+    Scene::of([]).node(BLOCK, None)
 }
 
-/// Identify Namespace with this RESCAP.
-fn namespace(capabilities: u8) -> Vec<u8> {
-    let mut data = vec![0; 4096];
-    data[0] = 1;
-    data[31] = capabilities;
-    data
-}
-
-/// How a run has ended.
-#[derive(Debug)]
-struct Ran {
-    status: u8,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn is(&self, status: u8, stdout: &str, stderr: &str) -> &Self {
-        let found = (self.status, &self.stdout[..], &self.stderr[..]);
-        assert_eq!(found, (status, stdout, stderr), "{self:#?}");
-        self
-    }
-}
-
-struct NoInput;
-
-impl Input for NoInput {
-    fn stdin(&mut self) -> io::Result<Vec<u8>> {
-        Err(io::Error::other("closed"))
-    }
-
-    fn file(&mut self, _: &Path) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
-
-/// Runs `sg_persist` with the words of `line` on devices that `open` opens.
-fn sg_persist(open: &dyn Open, line: &str) -> Ran {
-    let words = std::iter::once("sg_persist").chain(line.split_ascii_whitespace());
-    let argv: Vec<OsString> = words.map(OsString::from).collect();
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let status = run(World {
-        argv: &argv,
-        environment: Environment::default(),
-        input: &mut NoInput,
-        devices: open,
-        clock: &SystemClock::default(),
-        output: &mut Written::default(),
-        own_ports: &|_| Vec::new(),
-        stdout: &mut stdout,
-        stdout_is_terminal: &|| false,
-        stderr: &mut stderr,
-        stderr_is_terminal: &|| false,
-    });
-    Ran {
-        status: status.code(),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
-}
-
-/// One command that has to come next.
-#[derive(Clone, Debug)]
-struct Step {
-    /// Queue, opcode, namespace, dwords 10 and 11.
-    command: (Queue, u8, u32, u32, u32),
-    /// Its data out, in hex.
-    data_out: String,
-    answer: Result<(u16, Vec<u8>), i32>,
-}
-
-/// A controller that answers by a script and objects to anything else.
-#[derive(Clone, Debug)]
-struct Scripted {
-    steps: Rc<RefCell<VecDeque<Step>>>,
-    kind: NodeKind,
-}
-
-impl Scripted {
-    fn new() -> Self {
-        Self {
-            steps: Rc::default(),
-            kind: BLOCK,
-        }
-    }
-
-    fn step(
-        self,
-        command: (Queue, u8, u32, u32, u32),
-        data_out: &str,
-        answer: Result<(u16, Vec<u8>), i32>,
-    ) -> Self {
-        let data_out = hex::encode(bytes(data_out));
-        self.steps.borrow_mut().push_back(Step {
-            command,
-            data_out,
-            answer,
-        });
-        self
-    }
-
+/// What namespaces are asked, and what the usual ones answer.
+impl Scene {
     /// Identify Controller, answered with this.
     fn identifies(self, data: Vec<u8>) -> Self {
         self.step((Queue::Admin, 6, 0, 1, 0), "", Ok((0, data)))
@@ -186,59 +67,26 @@ impl Scripted {
 
     /// Runs the program without INQUIRY, and ends the script.
     #[track_caller]
-    fn runs(&self, line: &str) -> Ran {
-        let ran = sg_persist(self, &format!("-n {line} /dev/nvme0n3"));
-        let left = self.steps.borrow();
-        assert!(left.is_empty(), "never came to it: {left:#?}\n{ran:#?}");
-        ran
+    fn runs(self, line: &str) -> Ran {
+        self.runs_with(&format!("-n {line} /dev/nvme0n3"))
+    }
+
+    /// Runs the program with the words of `line`, and ends the script.
+    #[track_caller]
+    fn runs_with(mut self, line: &str) -> Ran {
+        self.argv
+            .extend(line.split_ascii_whitespace().map(OsString::from));
+        in_text(self.run())
     }
 }
 
-impl Open for Scripted {
-    fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
-        let node = Node {
-            kind: self.kind,
-            bsg_major: None,
-        };
-        Ok(Box::new(Translator::new(self.clone(), node, device)))
+/// The run, whose output is text.
+#[track_caller]
+fn in_text(ran: Ran) -> Ran {
+    for stream in [&ran.stdout_bytes, &ran.stderr_bytes] {
+        assert!(std::str::from_utf8(stream).is_ok(), "{ran:?}");
     }
-}
-
-impl Passthrough for Scripted {
-    fn send(
-        &mut self,
-        command: &nvme::Command,
-        data: Data<'_>,
-        timeout: Duration,
-    ) -> io::Result<NvmeStatus> {
-        assert_eq!(timeout, Duration::from_secs(60));
-        assert_eq!(data.len(), command.data_length());
-        let step = self.steps.borrow_mut().pop_front();
-        let step = step.unwrap_or_else(|| panic!("{command} was sent and nothing was to come"));
-        let fields = (
-            command.queue(),
-            command.opcode(),
-            command.nsid(),
-            command.cdw10(),
-            command.cdw11(),
-        );
-        assert_eq!(fields, step.command, "{command}");
-        let (status, answer) = step.answer.map_err(io::Error::from_raw_os_error)?;
-        match data {
-            Data::In(buffer) => {
-                assert_eq!(command.direction(), Direction::In);
-                assert_eq!(step.data_out, "");
-                let length = answer.len().min(buffer.len());
-                buffer[..length].copy_from_slice(&answer[..length]);
-            }
-            Data::Out(list) => {
-                assert_eq!(command.direction(), Direction::Out);
-                assert_eq!(hex::encode(list), step.data_out);
-            }
-            Data::None => panic!("{command} without data"),
-        }
-        Ok(NvmeStatus(status))
-    }
+    ran
 }
 
 /// The report of Linux's target about two hosts, one of which holds a reservation of type 3: Write
@@ -280,13 +128,13 @@ mod reading {
 
     #[test]
     fn keys() {
-        let ran = Scripted::new().able().reports_long(TWO_HOSTS).runs("-k");
+        let ran = on_nvme().able().reports_long(TWO_HOSTS).runs("-k");
         ran.is(
             0,
             "  PR generation=0x2, 2 registered reservation keys follow:\n    0xabc123\n    0x123abc\n",
             "",
         );
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .able()
             .reports_long(&long_report(0, &[]))
             .runs("-k");
@@ -299,7 +147,7 @@ mod reading {
 
     #[test]
     fn the_reservation() {
-        let ran = Scripted::new().able().reports_long(TWO_HOSTS).runs("-r");
+        let ran = on_nvme().able().reports_long(TWO_HOSTS).runs("-r");
         ran.is(
             0,
             "  PR generation=0x2, Reservation follows:\n    Key=0xabc123\n    \
@@ -307,7 +155,7 @@ mod reading {
             "",
         );
         let none = long_report(0, &[(1, 0, 5)]);
-        let ran = Scripted::new().able().reports_long(&none).runs("-r");
+        let ran = on_nvme().able().reports_long(&none).runs("-r");
         ran.is(0, "  PR generation=0x7, there is NO reservation held\n", "");
     }
 
@@ -322,7 +170,7 @@ mod reading {
             (6, "Exclusive Access, all registrants", "0x0"),
         ] {
             let report = long_report(nvme, &[(1, 0, 4), (2, 1, 5)]);
-            let ran = Scripted::new().able().reports_long(&report).runs("-r");
+            let ran = on_nvme().able().reports_long(&report).runs("-r");
             let expected = format!(
                 "  PR generation=0x7, Reservation follows:\n    Key={key}\n    \
                  scope: LU_SCOPE,  type: {scsi}\n"
@@ -333,7 +181,7 @@ mod reading {
 
     #[test]
     fn full_status() {
-        let ran = Scripted::new().able().reports_long(TWO_HOSTS).runs("-s");
+        let ran = on_nvme().able().reports_long(TWO_HOSTS).runs("-s");
         ran.is(
             0,
             "  PR generation=0x2
@@ -355,7 +203,7 @@ mod reading {
 
     #[test]
     fn all_registrants_are_holders_and_host_identifiers_may_have_64_bits() {
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .identifies(controller(true, false))
             .reports(0, 4096, 0, TWO_HOSTS_SHORT)
             .runs("-s");
@@ -383,7 +231,7 @@ mod reading {
 
     #[test]
     fn hex_shows_the_parameter_data() {
-        let ran = Scripted::new().able().reports_long(TWO_HOSTS).runs("-r -H");
+        let ran = on_nvme().able().reports_long(TWO_HOSTS).runs("-r -H");
         ran.is(
             0,
             "  PR generation=0x2, Additional length=16\n \
@@ -394,10 +242,7 @@ mod reading {
 
     #[test]
     fn a_list_longer_than_its_room_is_cut_there() {
-        let ran = Scripted::new()
-            .able()
-            .reports_long(TWO_HOSTS)
-            .runs("-k -l 10");
+        let ran = on_nvme().able().reports_long(TWO_HOSTS).runs("-k -l 10");
         assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
         assert!(
             ran.stderr
@@ -412,15 +257,13 @@ mod reading {
         use sg_persist::pr::prin::ServiceAction;
         use sg_persist::transport::Command;
 
-        let scripted = Scripted::new()
+        let scripted = on_nvme()
             .able()
             .reports_long(TWO_HOSTS)
             .reports_long(TWO_HOSTS)
             .reports_long(TWO_HOSTS)
             .reports_long(TWO_HOSTS);
-        let mut transport = scripted
-            .open(Path::new("/dev/nvme0n3"), Access::ReadOnly)
-            .unwrap();
+        let mut transport = scripted.opened();
         let whole = bytes("00000002 00000010 0000000000abc123 0000000000123abc");
         // Room in the command, room in the buffer, and what comes.
         for (room, length, came) in [(24, 24, 24), (23, 23, 23), (8, 24, 8), (24, 10, 10)] {
@@ -455,7 +298,7 @@ mod reading {
             let scripted = || {
                 let room = u32::try_from(64 + 64 * (usize::from(count) + 1)).unwrap();
                 let command = |room: u32| (Queue::Io, 0x0e, 3, room / 4 - 1, 1);
-                Scripted::new()
+                on_nvme()
                     .able()
                     .step(command(4096), "", Ok((0, report[..4096].to_vec())))
                     .step(command(room), "", Ok((0, report.clone())))
@@ -473,10 +316,7 @@ mod reading {
             // A room that was asked for is kept to.
             let ran = scripted().runs("-k -l 10");
             assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
-            let unit = || {
-                let opened = scripted().open(Path::new("/dev/nvme0n3"), Access::ReadOnly);
-                LogicalUnit::new(opened.unwrap())
-            };
+            let unit = || LogicalUnit::new(scripted().opened());
             let found = unit().read_keys().unwrap();
             assert_eq!(found.keys.len(), usize::from(count));
             let found = unit().read_full_status().unwrap();
@@ -492,7 +332,7 @@ mod reading {
         let whole = long_report(0, &registrants);
         // One more came in between the first and the second.
         let fewer = long_report(0, &registrants[..199]);
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .able()
             .reports_long(&fewer)
             .reports(1, 64 + 200 * 64, 0, &whole)
@@ -505,7 +345,7 @@ mod reading {
 
     #[test]
     fn a_report_that_keeps_growing_is_no_answer() {
-        let mut scripted = Scripted::new().able();
+        let mut scripted = on_nvme().able();
         let mut room = 4096;
         for count in [100, 102, 104, 106, 108] {
             let registrants: Vec<_> = (1..=count).map(|key| (key, 0, u64::from(key))).collect();
@@ -527,7 +367,7 @@ sg_persist failed: Malformed SCSI command response
     fn a_report_too_long_for_the_kernel_is_no_answer() {
         let long = "07000000 00 ffff 0000 00 00";
         let command = (Queue::Io, 0x0e, 3, (64 + 65536 * 64) / 4 - 1, 1);
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .able()
             .reports_long(long)
             .step(command, "", Err(libc::EINVAL))
@@ -543,7 +383,7 @@ sg_persist failed: Malformed SCSI command response
     }
 
     /// The report of `all` controllers, of which a controller counts as many as fit.
-    fn shortened(scripted: Scripted, all: u16, rooms: &[u32]) -> Scripted {
+    fn shortened(scripted: Scene, all: u16, rooms: &[u32]) -> Scene {
         rooms.iter().fold(scripted, |scripted, &room| {
             let fit = u16::try_from((room - 64) / 64).unwrap();
             let registrants: Vec<_> = (1..=all.min(fit))
@@ -562,7 +402,7 @@ sg_persist failed: Malformed SCSI command response
             (64, &[4096, 8192]),
             (300, &[4096, 8192, 16384, 32768]),
         ] {
-            let ran = shortened(Scripted::new().able(), all, rooms).runs("-k");
+            let ran = shortened(on_nvme().able(), all, rooms).runs("-k");
             assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
             assert_eq!(ran.stdout.lines().count(), usize::from(all) + 1);
         }
@@ -581,7 +421,7 @@ sg_persist failed: Malformed SCSI command response
                 report.extend([1, 0, 0, 0, 0, 0, 0, 0, 0xaa, 0, 0, 0, 0, 0, 0, 1]);
                 report.extend(u64::from(key).to_le_bytes());
             });
-            let scripted = Scripted::new().identifies(controller(true, false));
+            let scripted = on_nvme().identifies(controller(true, false));
             let ran = rooms
                 .iter()
                 .fold(scripted, |scripted, &room| {
@@ -609,7 +449,7 @@ sg_persist failed: Malformed SCSI command response
                 "--has-key=ffff",
                 "--reserved",
             ] {
-                let ran = shortened(Scripted::new().able(), 1000, &[4096, 8192])
+                let ran = shortened(on_nvme().able(), 1000, &[4096, 8192])
                     .step((Queue::Io, 0x0e, 3, 4095, 1), "", refusal.clone())
                     .runs(option);
                 assert_eq!((ran.status, &ran.stdout[..]), (97, ""), "{ran:?}");
@@ -632,7 +472,7 @@ sg_persist failed: Malformed SCSI command response
         };
         let fills = counted(65535);
         rooms.pop();
-        let ran = shortened(Scripted::new().able(), 65535, &rooms)
+        let ran = shortened(on_nvme().able(), 65535, &rooms)
             .reports(1, 1 << 22, 0, &fills)
             .reports(1, last, 0, &fills)
             .runs("--reserved");
@@ -643,7 +483,7 @@ sg_persist failed: Malformed SCSI command response
     fn what_was_not_written_is_no_report() {
         let all = hex::encode([0xff; 64]);
         for report in ["", all.as_str()] {
-            let ran = Scripted::new().able().reports_long(report).runs("-k");
+            let ran = on_nvme().able().reports_long(report).runs("-k");
             assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
             assert!(ran.stderr.contains("no reservation report came\n"));
         }
@@ -651,7 +491,7 @@ sg_persist failed: Malformed SCSI command response
         let whole = bytes(TWO_HOSTS);
         for end in 64..whole.len() {
             let cut = hex::encode(&whole[..end]);
-            let mut scripted = Scripted::new().able().reports_long(&cut);
+            let mut scripted = on_nvme().able().reports_long(&cut);
             // More came of the last one than its ffff: only another look tells whether all of it did.
             if end > 130 {
                 scripted = scripted.reports_long(&cut);
@@ -667,7 +507,7 @@ sg_persist failed: Malformed SCSI command response
             assert!(ran.stderr.contains(reason), "{end} {ran:?}");
         }
         let zeros = format!("{}{}", &hex::encode(&whole)[..256], "00".repeat(64));
-        let ran = Scripted::new().able().reports_long(&zeros).runs("-k");
+        let ran = on_nvme().able().reports_long(&zeros).runs("-k");
         assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
         assert!(
             ran.stderr
@@ -678,7 +518,7 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn the_last_byte_may_have_all_bits_set() {
         let report = TWO_HOSTS_SHORT.replace("bc3a120000000000", "bc3a1200000000ff");
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .identifies(controller(true, false))
             .reports(0, 4096, 0, &report)
             .reports(0, 4096, 0, &report)
@@ -689,7 +529,7 @@ sg_persist failed: Malformed SCSI command response
              0xff00000000123abc\n",
             "",
         );
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .identifies(controller(true, false))
             .reports(0, 4096, 0, &report)
             .reports(0, 4096, 0x4006, "")
@@ -700,20 +540,20 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn the_form_is_the_one_that_the_controller_has() {
         for status in [0x6018, 0x4002] {
-            let ran = Scripted::new()
+            let ran = on_nvme()
                 .able()
                 .reports(1, 4096, status, "")
                 .reports(0, 4096, 0, TWO_HOSTS_SHORT)
                 .runs("--has-key=abc123");
             ran.is(0, "", "");
-            let ran = Scripted::new()
+            let ran = on_nvme()
                 .identifies(controller(true, false))
                 .reports(0, 4096, status, "")
                 .reports(1, 4096, 0, TWO_HOSTS)
                 .runs("--has-key=abc123");
             ran.is(0, "", "");
         }
-        Scripted::new()
+        on_nvme()
             .able()
             .reports(1, 4096, 0x4018, "")
             .reports(0, 4096, 0x4018, "")
@@ -745,7 +585,7 @@ sg_persist failed: Illegal request
                 _ => &[(1, 0, 5)],
             };
             let report = long_report(nvme, listed);
-            let runs = |line: &str| Scripted::new().able().reports_long(&report).runs(line);
+            let runs = |line: &str| on_nvme().able().reports_long(&report).runs(line);
             let reservation = format!(
                 "  PR generation=0x7, Reservation follows:\n    Key=0x0\n    \
                  scope: LU_SCOPE,  type: {name}\n"
@@ -788,7 +628,7 @@ sg_persist failed: Illegal request
             ),
         ] {
             let report = long_report(held, registrants);
-            let runs = |line: &str| Scripted::new().able().reports_long(&report).runs(line);
+            let runs = |line: &str| on_nvme().able().reports_long(&report).runs(line);
             for (option, name) in [
                 ("-r", "Read reservation"),
                 ("-s", "Read full status"),
@@ -813,21 +653,18 @@ sg_persist failed: Malformed SCSI command response
         }
         // Full status tells of each host by itself.
         let report = long_report(1, &[(1, 1, 5), (2, 1, 6)]);
-        let ran = Scripted::new().able().reports_long(&report).runs("-s");
+        let ran = on_nvme().able().reports_long(&report).runs("-s");
         assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
         assert_eq!(ran.stdout.matches("<< Reservation holder >>").count(), 2);
         // One host through two controllers is one holder.
         let report = long_report(1, &[(1, 1, 5), (2, 1, 5)]);
-        let ran = Scripted::new()
-            .able()
-            .reports_long(&report)
-            .runs("--holder-is=5");
+        let ran = on_nvme().able().reports_long(&report).runs("--holder-is=5");
         ran.is(0, "", "");
     }
 
     #[test]
     fn capabilities() {
-        let ran = Scripted::new().able().has(0xfe).runs("-c");
+        let ran = on_nvme().able().has(0xfe).runs("-c");
         assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
         for line in [
             "Specify Initiator Ports Capable(SIP_C): 0",
@@ -848,11 +685,7 @@ sg_persist failed: Malformed SCSI command response
         // PTPL, Exclusive Access, and Write Exclusive for all registrants.
         for (active, shown) in [(1, 1), (0, 0), (2, 0)] {
             let report = format!("07000000 00 0000 0000 {active:02x} {}", "00".repeat(54));
-            let ran = Scripted::new()
-                .able()
-                .has(0x25)
-                .reports_long(&report)
-                .runs("-c");
+            let ran = on_nvme().able().has(0x25).reports_long(&report).runs("-c");
             assert_eq!(ran.status, 0, "{ran:?}");
             for line in [
                 "Power Loss Capable(PTPL_C): 1\n",
@@ -871,14 +704,14 @@ sg_persist failed: Malformed SCSI command response
 
     #[test]
     fn inquiry_is_made_of_identify_controller() {
-        let scripted = Scripted::new().able().reports_long(TWO_HOSTS);
-        let ran = sg_persist(&scripted, "-k /dev/nvme0n3");
+        let scripted = on_nvme().able().reports_long(TWO_HOSTS);
+        let ran = scripted.runs_with("-k /dev/nvme0n3");
         assert_eq!(ran.status, 0);
         assert!(ran.stdout.starts_with(INQUIRY_LINES), "{ran:?}");
         let mut short = controller(true, true);
         short[64..72].copy_from_slice(b"7       ");
-        let scripted = Scripted::new().identifies(short).reports_long(TWO_HOSTS);
-        let ran = sg_persist(&scripted, "-k /dev/nvme0n3");
+        let scripted = on_nvme().identifies(short).reports_long(TWO_HOSTS);
+        let ran = scripted.runs_with("-k /dev/nvme0n3");
         assert!(
             ran.stdout
                 .starts_with("  NVMe      Model number of   7   \n"),
@@ -888,8 +721,8 @@ sg_persist failed: Malformed SCSI command response
 
     #[test]
     fn identify_data_of_zeros_is_none() {
-        let scripted = Scripted::new().identifies(vec![0; 4096]);
-        let ran = sg_persist(&scripted, "-k /dev/nvme0n3");
+        let scripted = on_nvme().identifies(vec![0; 4096]);
+        let ran = scripted.runs_with("-k /dev/nvme0n3");
         ran.is(
             97,
             "sg_persist: SCSI INQUIRY failed on /dev/nvme0n3\n",
@@ -912,16 +745,13 @@ sg_persist failed: Malformed SCSI command response
         };
         for end in [0, 1, 72, 97, 520, 521] {
             let cut = controller(true, true)[..end].to_vec();
-            let ran = Scripted::new()
-                .identifies(cut.clone())
-                .identifies(cut)
-                .runs("-c");
+            let ran = on_nvme().identifies(cut.clone()).identifies(cut).runs("-c");
             ran.is(97, "", &in_part("Identify Controller"));
         }
         let command = (Queue::Admin, 6, 3, 0, 0);
         for end in [0, 1, 31] {
             let cut = namespace(0xff)[..end].to_vec();
-            let ran = Scripted::new()
+            let ran = on_nvme()
                 .able()
                 .step(command, "", Ok((0, cut.clone())))
                 .step(command, "", Ok((0, cut)))
@@ -929,7 +759,7 @@ sg_persist failed: Malformed SCSI command response
             ran.is(97, "", &in_part("Identify Namespace"));
         }
         // What is not looked at may be missing.
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .identifies(controller(true, true)[..522].to_vec())
             .identifies(controller(true, true)[..522].to_vec())
             .step(command, "", Ok((0, namespace(0xfe)[..32].to_vec())))
@@ -939,7 +769,7 @@ sg_persist failed: Malformed SCSI command response
         // Vendors may fill the rest as they like.
         let mut full = controller(true, true);
         full[3072..].fill(0xff);
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .identifies(full.clone())
             .identifies(full)
             .reports_long(TWO_HOSTS)
@@ -956,8 +786,8 @@ mod changing {
     const NONE: &str = "0000000000000000";
 
     /// A namespace that supports all but persisting through a power loss.
-    fn able() -> Scripted {
-        Scripted::new().able()
+    fn able() -> Scene {
+        on_nvme().able()
     }
 
     #[test]
@@ -1193,7 +1023,7 @@ sg_persist failed: Accepted, but the effect could not be verified
                 "09000000 00 0100 0000 00 0000000000000000000000000000
                  {controller} 00 0000000000 0000000000000000 23c1ab0000000000"
             );
-            let ran = Scripted::new()
+            let ran = on_nvme()
                 .identifies(super::controller(true, false))
                 .reports(0, 4096, 0, &report)
                 .tells_host(0, "0000000000000000")
@@ -1394,14 +1224,14 @@ sg_persist failed: Illegal request, Invalid field in parameter list
                 "NVMe hosts register themselves only: no TransportIDs can be given",
             ),
         ] {
-            let ran = Scripted::new().runs(options);
+            let ran = on_nvme().runs(options);
             assert_eq!((ran.status, &ran.stdout[..]), (status, ""), "{ran:?}");
             let first = format!("Persistent reservation out: {reason}\n");
             assert!(ran.stderr.starts_with(&first), "{ran:?}");
         }
         for code in [0, 2, 4, 9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf] {
             for action in ["-R", "-L", "-P -S b", "-A -S b"] {
-                let ran = Scripted::new().runs(&format!("-o {action} -K a -T {code:x}"));
+                let ran = on_nvme().runs(&format!("-o {action} -K a -T {code:x}"));
                 assert_eq!((ran.status, &ran.stdout[..]), (5, ""));
                 let reason = format!("NVMe has no reservations of type {code:#x}\n");
                 assert!(ran.stderr.contains(&reason), "{ran:?}");
@@ -1411,7 +1241,7 @@ sg_persist failed: Illegal request, Invalid field in parameter list
 
     #[test]
     fn controllers_and_namespaces_without_reservations() {
-        let without = || Scripted::new().identifies(super::controller(false, true));
+        let without = || on_nvme().identifies(super::controller(false, true));
         for (options, direction, name) in [
             ("-k", "in", "PR in (Read keys)"),
             ("-c", "in", "PR in (Report capabilities)"),
@@ -1436,8 +1266,8 @@ sg_persist failed: Illegal request, Invalid opcode
     /// What an overview can do without is no error, and no line on standard error.
     #[test]
     fn an_overview_says_once_what_it_fails_of_and_nothing_of_what_it_can_do_without() {
-        let overview = |scripted: &Scripted| sg_persist(scripted, "--overview /dev/nvme0n3");
-        let ran = overview(&Scripted::new().identifies(super::controller(false, true)));
+        let overview = |scripted: Scene| scripted.runs_with("--overview /dev/nvme0n3");
+        let ran = overview(on_nvme().identifies(super::controller(false, true)));
         ran.is(
             9,
             "",
@@ -1449,27 +1279,23 @@ sg_persist failed: Illegal request, Invalid opcode
 ",
         );
         let without = || {
-            Scripted::new()
+            on_nvme()
                 .able()
                 .has(0)
                 .reports_long(TWO_HOSTS)
                 .reports_long(TWO_HOSTS)
                 .reports_long(TWO_HOSTS)
         };
-        let ran = overview(&without());
+        let ran = overview(without());
         assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
         assert!(ran.stdout.contains("0xabc123"), "{ran:?}");
         // With -v it is told.
-        let ran = sg_persist(&without(), "--overview -v /dev/nvme0n3");
+        let ran = without().runs_with("--overview -v /dev/nvme0n3");
         assert_eq!(ran.status, 0);
         assert!(ran.stderr.contains("(RESCAP is 0)"), "{ran:?}");
         // What it cannot do without is.
         let command = (Queue::Admin, 6, 3, 0, 0);
-        let ran = overview(
-            &Scripted::new()
-                .able()
-                .step(command, "", Ok((0x4006, Vec::new()))),
-        );
+        let ran = overview(on_nvme().able().step(command, "", Ok((0x4006, Vec::new()))));
         assert_eq!((ran.status, &ran.stdout[..]), (3, ""));
         assert!(
             ran.stderr
@@ -1480,9 +1306,8 @@ sg_persist failed: Illegal request, Invalid opcode
 
     #[test]
     fn the_node_of_a_controller_names_the_one_of_a_namespace() {
-        let mut scripted = Scripted::new().able();
-        scripted.kind = NodeKind::NvmeController;
-        let ran = sg_persist(&scripted, "-k /dev/nvme0");
+        let scripted = on_nvme().able().node(NodeKind::NvmeController, None);
+        let ran = scripted.runs_with("-k /dev/nvme0");
         ran.is(
             9,
             "  NVMe      Model number of   evis\n  Peripheral device type: disk\n",
@@ -1499,9 +1324,10 @@ sg_persist failed: Illegal request, Invalid opcode
         ] {
             let mut data = super::controller(true, true);
             (data[253], data[516]) = (subsystem, namespaces);
-            let mut scripted = Scripted::new().identifies(data);
-            scripted.kind = NodeKind::NvmeController;
-            let ran = sg_persist(&scripted, "-k /dev/nvme0");
+            let scripted = on_nvme()
+                .identifies(data)
+                .node(NodeKind::NvmeController, None);
+            let ran = scripted.runs_with("-k /dev/nvme0");
             assert!(
                 ran.stdout
                     .ends_with(&format!("Peripheral device type: {text}\n")),
@@ -1519,7 +1345,7 @@ mod failing {
     fn every_status_ends_the_run() {
         for code in 1..0x800_u16 {
             let status = 0x4000 | code;
-            let ran = Scripted::new()
+            let ran = on_nvme()
                 .able()
                 .takes(0x15, 1, "0a00000000000000", status)
                 .runs("-o -C -K a");
@@ -1539,7 +1365,7 @@ mod failing {
     /// CLEAR whose NVMe command ends with this error of the kernel.
     fn clear_that_the_kernel_ends_with(errno: i32) -> Ran {
         let command = (Queue::Io, 0x15, 3, 1, 0);
-        Scripted::new()
+        on_nvme()
             .able()
             .step(command, "0a00000000000000", Err(errno))
             .runs("-o -C -K a")
@@ -1574,24 +1400,12 @@ PR out (Clear): Transport error
 sg_persist failed: Transport error
 ",
         );
-        /// A node that had none when it was opened.
-        struct Gone;
-
-        impl Open for Gone {
-            fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
-                let kind = NodeKind::NvmeBlock {
-                    namespace: NodeKind::UNKNOWN_NAMESPACE,
-                };
-                let node = Node {
-                    kind,
-                    bsg_major: None,
-                };
-                Ok(Box::new(Translator::new(NoPath, node, device)))
-            }
-        }
-
+        // A node that had none when it was opened.
+        let gone = NodeKind::NvmeBlock {
+            namespace: NodeKind::UNKNOWN_NAMESPACE,
+        };
         for line in ["-k", "-r", "-s", "-c", "--has-key=1", "-o -G -S a"] {
-            let ran = sg_persist(&Gone, &format!("-n {line} /dev/nvme0n1"));
+            let ran = on_nvme().node(gone, None).runs(line);
             assert_eq!((ran.status, &ran.stdout[..]), (35, ""), "{ran:?}");
             assert!(
                 ran.stderr
@@ -1620,7 +1434,7 @@ sg_persist failed: Permission denied
         ran.is(63, "", &denied("Clear"));
         // Get Features, which nobody else may send.
         let command = (Queue::Admin, 0x0a, 0, 0x81, 1);
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .able()
             .reports_long(TWO_HOSTS)
             .step(command, "", Err(libc::EACCES))
@@ -1644,7 +1458,7 @@ sg_persist failed: Permission denied
             );
             let told = identify.to_owned() + &release;
             for verbosity in ["-v", "-vv", "-vvvvvv"] {
-                let ran = Scripted::new()
+                let ran = on_nvme()
                     .able()
                     .step((Queue::Io, 0x15, 3, 1, 0), "0a00000000000000", Err(errno))
                     .runs(&format!("-o -C -K a {verbosity}"));
@@ -1653,7 +1467,7 @@ sg_persist failed: Permission denied
             }
         }
         // The next command's are its own.
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .step((Queue::Admin, 6, 0, 1, 0), "", Err(libc::EACCES))
             .step((Queue::Admin, 6, 0, 1, 0), "", Err(libc::EACCES))
             .runs("-k -v");
@@ -1663,7 +1477,7 @@ sg_persist failed: Permission denied
 
     #[test]
     fn a_json_document_tells_the_status() {
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .able()
             .takes(0x15, 1, "0a00000000000000", 0x4006)
             .runs("-o -C -K a -j=o");
@@ -1681,7 +1495,7 @@ sg_persist failed: Permission denied
 
     #[test]
     fn v_shows_the_commands_and_their_ends() {
-        let ran = Scripted::new()
+        let ran = on_nvme()
             .able()
             .takes(0x15, 1, "0a00000000000000", 0)
             .runs("-o -C -K a -vvvv");
@@ -1698,308 +1512,67 @@ sg_persist failed: Permission denied
     }
 }
 
-/// A namespace as the specification has it, and the hosts that use it.
+/// Two hosts at a namespace as the specification has it.
 mod model {
     use super::*;
 
-    const SUCCESS: u16 = 0;
-    const INVALID_FIELD: u16 = 0x4002;
-    const CONFLICT: u16 = 0x4083;
-
-    /// The identifiers of two hosts.
-    const HOSTS: [[u8; 16]; 2] = [[0xaa; 16], [0xbb; 16]];
-
-    #[derive(Debug, Default)]
-    struct Namespace {
-        generation: u32,
-        /// Host and key.
-        registrants: Vec<(usize, u64)>,
-        /// Type and holder, who is not looked at where all registrants are.
-        held: Option<(u8, usize)>,
-        persists: bool,
-        /// A reservation that nothing can release: a fault.
-        keeps: bool,
-        /// A host whose entry the reports do not list any more.
-        unlisted: Option<usize>,
-        /// An entry for another controller of a host.
-        second_entry: Option<(usize, u64)>,
-        /// Registrations never persist, whatever is asked: a fault.
-        always_forgets: bool,
-        /// The controller does not tell what this host's identifier is.
-        is_silent: bool,
-        /// What is wrong with what the reports say of the reservation.
-        fault: Option<Fault>,
+    /// Runs the program without INQUIRY, as this host.
+    fn runs(host: &Host, line: &str) -> Ran {
+        in_text(sg_persist(&format!("-n {line} /dev/ng0n3")).run_on(host))
     }
 
-    /// How a report contradicts itself about a reservation.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum Fault {
-        UndefinedType,
-        HolderOfNothing,
-        SeveralHolders,
-    }
-
-    impl Namespace {
-        fn key(&self, host: usize) -> Option<u64> {
-            let mut all = self.registrants.iter();
-            all.find(|(other, _)| *other == host).map(|(_, key)| *key)
-        }
-
-        fn remove(&mut self, host: usize) {
-            self.registrants.retain(|(other, _)| *other != host);
-            let gone = match self.held {
-                Some((5 | 6, _)) => self.registrants.is_empty(),
-                Some((_, holder)) => holder == host,
-                None => false,
-            };
-            if gone {
-                self.held = None;
-            }
-        }
-
-        fn holds(&self, host: usize) -> bool {
-            match self.held {
-                Some((5 | 6, _)) => self.key(host).is_some(),
-                Some((_, holder)) => holder == host,
-                None => false,
-            }
-        }
-
-        fn register(&mut self, host: usize, cdw10: u32, [current, new]: [u64; 2]) -> u16 {
-            let (action, ignore) = (cdw10 & 7, cdw10 >> 3 & 1 == 1);
-            match (action, self.key(host)) {
-                (0, None) => self.registrants.push((host, new)),
-                (0, Some(key)) if key == new => return SUCCESS,
-                (1, Some(key)) if ignore || key == current => self.remove(host),
-                (2, Some(key)) if ignore || key == current => {
-                    let own = self.registrants.iter_mut();
-                    own.filter(|(other, _)| *other == host)
-                        .for_each(|(_, key)| *key = new);
-                }
-                (0..=2, _) => return CONFLICT,
-                _ => return INVALID_FIELD,
-            }
-            match cdw10 >> 30 {
-                0b10 => self.persists = false,
-                0b11 => self.persists = true,
-                _ => {}
-            }
-            self.generation += 1;
-            SUCCESS
-        }
-
-        fn acquire(&mut self, host: usize, cdw10: u32, [current, victim]: [u64; 2]) -> u16 {
-            let wanted = u8::try_from(cdw10 >> 8 & 0xff).unwrap();
-            if self.key(host) != Some(current) {
-                return CONFLICT;
-            }
-            if cdw10 & 7 == 0 {
-                return match self.held {
-                    None => {
-                        self.held = Some((wanted, host));
-                        SUCCESS
-                    }
-                    Some((held, _)) if held == wanted && self.holds(host) => SUCCESS,
-                    Some(_) => CONFLICT,
-                };
-            }
-            let all = matches!(self.held, Some((5 | 6, _)));
-            if victim == 0 && !all {
-                return INVALID_FIELD;
-            }
-            let victims: Vec<usize> = self
-                .registrants
-                .iter()
-                .filter(|&&(other, key)| key == victim || victim == 0 && other != host)
-                .map(|&(other, _)| other)
-                .collect();
-            if victims.is_empty() {
-                return CONFLICT;
-            }
-            let takes_over = match self.held {
-                Some((5 | 6, _)) => victim == 0,
-                Some((_, holder)) => victims.contains(&holder),
-                None => false,
-            };
-            for &victim in victims.iter().filter(|&&victim| victim != host) {
-                self.remove(victim);
-            }
-            if takes_over {
-                self.held = Some((wanted, host));
-            }
-            self.generation += 1;
-            SUCCESS
-        }
-
-        fn release(&mut self, host: usize, cdw10: u32, current: u64) -> u16 {
-            if self.key(host) != Some(current) {
-                return CONFLICT;
-            }
-            if cdw10 & 7 == 1 {
-                self.registrants.clear();
-                self.held = None;
-                self.generation += 1;
-                return SUCCESS;
-            }
-            match self.held {
-                Some((held, _)) if self.holds(host) => {
-                    if u32::from(held) != cdw10 >> 8 & 0xff {
-                        return INVALID_FIELD;
-                    }
-                    if !self.keeps {
-                        self.held = None;
-                    }
-                }
-                _ => {}
-            }
-            SUCCESS
-        }
-
-        fn report(&self) -> Vec<u8> {
-            let mut data = self.generation.to_le_bytes().to_vec();
-            let told = match self.fault {
-                Some(Fault::UndefinedType) => 9,
-                Some(Fault::HolderOfNothing) => 0,
-                Some(Fault::SeveralHolders) => 1,
-                None => self.held.map_or(0, |(held, _)| held),
-            };
-            data.push(told);
-            let entries: Vec<_> = self
-                .registrants
-                .iter()
-                .filter(|(host, _)| self.unlisted != Some(*host))
-                .chain(&self.second_entry)
-                .collect();
-            let all_hold = self.fault.is_some();
-            data.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
-            data.extend([0, 0, u8::from(self.persists && !self.always_forgets)]);
-            data.resize(64, 0);
-            for &&(host, key) in &entries {
-                data.extend([
-                    0xff,
-                    0xff,
-                    u8::from(all_hold || self.holds(host)),
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                ]);
-                data.extend(key.to_le_bytes());
-                data.extend(HOSTS[host]);
-                data.extend([0; 32]);
-            }
-            data
-        }
-    }
-
-    /// The namespace, as one of the hosts has it.
-    #[derive(Clone, Debug)]
-    struct Host(Rc<RefCell<Namespace>>, usize);
-
-    fn keys<const N: usize>(list: &[u8]) -> [u64; N] {
-        assert_eq!(list.len(), 8 * N);
-        std::array::from_fn(|i| u64::from_le_bytes(*list[8 * i..].first_chunk().unwrap()))
-    }
-
-    impl Passthrough for Host {
-        fn send(
-            &mut self,
-            command: &nvme::Command,
-            data: Data<'_>,
-            _: Duration,
-        ) -> io::Result<NvmeStatus> {
-            let mut namespace = self.0.borrow_mut();
-            let (host, cdw10) = (self.1, command.cdw10());
-            let status = match (command.opcode(), data) {
-                (0x0d, Data::Out(list)) => namespace.register(host, cdw10, keys(list)),
-                (0x11, Data::Out(list)) => namespace.acquire(host, cdw10, keys(list)),
-                (0x15, Data::Out(list)) => namespace.release(host, cdw10, keys::<1>(list)[0]),
-                (opcode, Data::In(buffer)) => {
-                    let answer = match (opcode, cdw10) {
-                        (0x06, 0) => super::namespace(0xff),
-                        (0x06, 1) => super::controller(true, true),
-                        (0x0a, 0x81) if namespace.is_silent => return Ok(NvmeStatus(0x4002)),
-                        (0x0a, 0x81) => HOSTS[host].to_vec(),
-                        (0x0e, _) if command.cdw11() == 1 => namespace.report(),
-                        (0x0e, _) => return Ok(NvmeStatus(0x6018)),
-                        _ => panic!("{command}"),
-                    };
-                    let length = answer.len().min(buffer.len());
-                    buffer[..length].copy_from_slice(&answer[..length]);
-                    SUCCESS
-                }
-                _ => panic!("{command}"),
-            };
-            Ok(NvmeStatus(status))
-        }
-    }
-
-    impl Open for Host {
-        fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
-            let node = Node {
-                kind: NodeKind::NvmeGeneric { namespace: 3 },
-                bsg_major: None,
-            };
-            Ok(Box::new(Translator::new(self.clone(), node, device)))
-        }
-    }
-
-    impl Host {
-        fn two() -> [Self; 2] {
-            let namespace = Rc::default();
-            [Self(Rc::clone(&namespace), 0), Self(namespace, 1)]
-        }
-
-        fn runs(&self, line: &str) -> Ran {
-            sg_persist(self, &format!("-n {line} /dev/ng0n3"))
-        }
-
-        /// Runs each of the lines, which have to end with the status before them.
-        #[track_caller]
-        fn all(&self, lines: &[(u8, &str)]) -> &Self {
-            for (status, line) in lines {
-                let ran = self.runs(line);
-                assert_eq!(ran.status, *status, "{line}\n{ran:#?}");
-            }
-            self
+    /// Runs each of the lines, which have to end with the status before them.
+    #[track_caller]
+    fn all(host: &Host, lines: &[(u8, &str)]) {
+        for (status, line) in lines {
+            let ran = runs(host, line);
+            assert_eq!(ran.status, *status, "{line}\n{ran:#?}");
         }
     }
 
     #[test]
     fn two_hosts() {
         let [a, b] = Host::two();
-        a.all(&[(0, "-o -G -S a --verify"), (36, "--reserved")]);
-        b.all(&[
-            (24, "-o -R -K b -T 5 --verify"),
-            (0, "-o -I -S b --verify"),
-            (0, "-o -I -S b --verify"),
-            (0, "--has-key=a"),
-            (36, "--has-key=c"),
-        ]);
-        a.all(&[(0, "-o -R -K a -T 5 --verify"), (0, "--reserved=5")]);
-        b.all(&[
-            (0, "--holder-is=a"),
-            (24, "-o -R -K b -T 5"),
-            (0, "-o -P -K b -S a -T 6 --verify"),
-            (0, "--holder-is=b"),
-        ]);
-        a.all(&[
-            (24, "-o -L -K a -T 6"),
-            (24, "-o -P -K a -S 0 -T 5"),
-            (0, "-o -G"),
-            (0, "-o -I"),
-            (0, "-o -G -S a --verify"),
-            // Registered again, which NVMe allows, and with another key, which it does not.
-            (0, "-o -G -S a --verify"),
-            (24, "-o -G -S c --verify"),
-            (24, "-o -G"),
-            (0, "-o -G -K a -S c --verify"),
-            (0, "-o -I -S d --verify"),
-            (0, "-o -I --verify"),
-            (0, "-o -I --verify"),
-        ]);
-        let status = a.runs("-s");
+        all(&a, &[(0, "-o -G -S a --verify"), (36, "--reserved")]);
+        all(
+            &b,
+            &[
+                (24, "-o -R -K b -T 5 --verify"),
+                (0, "-o -I -S b --verify"),
+                (0, "-o -I -S b --verify"),
+                (0, "--has-key=a"),
+                (36, "--has-key=c"),
+            ],
+        );
+        all(&a, &[(0, "-o -R -K a -T 5 --verify"), (0, "--reserved=5")]);
+        all(
+            &b,
+            &[
+                (0, "--holder-is=a"),
+                (24, "-o -R -K b -T 5"),
+                (0, "-o -P -K b -S a -T 6 --verify"),
+                (0, "--holder-is=b"),
+            ],
+        );
+        all(
+            &a,
+            &[
+                (24, "-o -L -K a -T 6"),
+                (24, "-o -P -K a -S 0 -T 5"),
+                (0, "-o -G"),
+                (0, "-o -I"),
+                (0, "-o -G -S a --verify"),
+                // Registered again, which NVMe allows, and with another key, which it does not.
+                (0, "-o -G -S a --verify"),
+                (24, "-o -G -S c --verify"),
+                (24, "-o -G"),
+                (0, "-o -G -K a -S c --verify"),
+                (0, "-o -I -S d --verify"),
+                (0, "-o -I --verify"),
+                (0, "-o -I --verify"),
+            ],
+        );
+        let status = runs(&a, "-s");
         status.is(
             0,
             "  PR generation=0x7
@@ -2012,16 +1585,19 @@ mod model {
 ",
             "",
         );
-        b.all(&[
-            (5, "-o -L -K b -T 5"),
-            (19, "-o -P -K b -S 0 -T 5"),
-            (0, "-o -L -K b -T 6 --verify"),
-            (36, "--reserved"),
-            (19, "-o -A -K b -S 0 -T 5"),
-            (0, "-o -R -K b -T 1"),
-            (0, "-o -C -K b --verify"),
-        ]);
-        let keys = b.runs("-k");
+        all(
+            &b,
+            &[
+                (5, "-o -L -K b -T 5"),
+                (19, "-o -P -K b -S 0 -T 5"),
+                (0, "-o -L -K b -T 6 --verify"),
+                (36, "--reserved"),
+                (19, "-o -A -K b -S 0 -T 5"),
+                (0, "-o -R -K b -T 1"),
+                (0, "-o -C -K b --verify"),
+            ],
+        );
+        let keys = runs(&b, "-k");
         keys.is(
             0,
             "  PR generation=0x8, there are NO registered reservation keys\n",
@@ -2032,51 +1608,60 @@ mod model {
     #[test]
     fn all_registrants() {
         let [a, b] = Host::two();
-        a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 7 --verify")]);
-        b.all(&[
-            (36, "--holder-is=b"),
-            (0, "-o -G -S b --verify"),
-            (0, "--holder-is=b"),
-            (0, "--holder-is=a"),
-            (0, "-o -G -K b --verify"),
-            (0, "-o -G -S b --verify"),
-        ]);
-        a.all(&[
-            (0, "-o -A -K a -S 0 -T 8 --verify"),
-            (0, "--reserved=8"),
-            (36, "--has-key=b"),
-            (0, "-o -G -K a --verify"),
-            (36, "--reserved"),
-        ]);
+        all(&a, &[(0, "-o -G -S a"), (0, "-o -R -K a -T 7 --verify")]);
+        all(
+            &b,
+            &[
+                (36, "--holder-is=b"),
+                (0, "-o -G -S b --verify"),
+                (0, "--holder-is=b"),
+                (0, "--holder-is=a"),
+                (0, "-o -G -K b --verify"),
+                (0, "-o -G -S b --verify"),
+            ],
+        );
+        all(
+            &a,
+            &[
+                (0, "-o -A -K a -S 0 -T 8 --verify"),
+                (0, "--reserved=8"),
+                (36, "--has-key=b"),
+                (0, "-o -G -K a --verify"),
+                (36, "--reserved"),
+            ],
+        );
     }
 
     #[test]
     fn persisting_through_a_power_loss() {
         let [a, b] = Host::two();
-        let shows = |line: &str| assert!(a.runs("-c").stdout.contains(line), "{line}");
+        let shows = |line: &str| assert!(runs(&a, "-c").stdout.contains(line), "{line}");
         shows("Power Loss Capable(PTPL_C): 1\n");
-        a.all(&[(0, "-o -G -S a")]);
+        all(&a, &[(0, "-o -G -S a")]);
         shows("Power Loss Active(PTPL_A): 0\n");
         // The same key once more changes nothing by itself.
-        a.all(&[(0, "-o -G -S a -Z --verify")]);
+        all(&a, &[(0, "-o -G -S a -Z --verify")]);
         shows("Power Loss Active(PTPL_A): 1\n");
         // It is the namespace's: neither who comes nor who leaves ends it.
-        b.all(&[(0, "-o -I -S b --verify")]);
+        all(&b, &[(0, "-o -I -S b --verify")]);
         shows("Power Loss Active(PTPL_A): 1\n");
-        b.all(&[(0, "-o -I -S c"), (0, "-o -I")]);
-        a.all(&[(0, "-o -I -S a"), (0, "-o -G -K a")]);
+        all(&b, &[(0, "-o -I -S c"), (0, "-o -I")]);
+        all(&a, &[(0, "-o -I -S a"), (0, "-o -G -K a")]);
         shows("Power Loss Active(PTPL_A): 1\n");
-        a.0.borrow_mut().persists = false;
-        a.all(&[(0, "-o -I -S a"), (0, "-o -I -S a -Z --verify")]);
+        a.namespace().persists = false;
+        all(&a, &[(0, "-o -I -S a"), (0, "-o -I -S a -Z --verify")]);
         shows("Power Loss Active(PTPL_A): 1\n");
     }
 
     #[test]
     fn what_did_not_happen_is_found_out() {
         let [a, _] = Host::two();
-        a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
-        a.0.borrow_mut().keeps = true;
-        a.all(&[(0, "-o -L -K a -T 1"), (37, "-o -L -K a -T 1 --verify")]);
+        all(&a, &[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
+        a.namespace().keeps = true;
+        all(
+            &a,
+            &[(0, "-o -L -K a -T 1"), (37, "-o -L -K a -T 1 --verify")],
+        );
     }
 
     /// The host that is to be fenced is gone, and its entries with it.
@@ -2084,25 +1669,31 @@ mod model {
     fn a_holder_that_is_not_listed_can_be_preempted() {
         for (preempt, reserve) in [("-P", 5), ("-A", 1), ("-P", 6)] {
             let [a, b] = Host::two();
-            a.all(&[(0, "-o -G -S a")]);
-            b.all(&[(0, "-o -G -S b"), (0, &format!("-o -R -K b -T {reserve}"))]);
-            b.0.borrow_mut().unlisted = Some(1);
-            a.all(&[
-                (0, "-k"),
-                (0, "-r"),
-                (0, "-s"),
-                (0, "-c"),
-                (0, "--has-key=a"),
-                (36, "--has-key=b"),
-                (0, "--reserved"),
-                (36, "--holder-is=a"),
-                (36, "--holder-is=b"),
-                (36, "--holder-is=0"),
-                (24, "-o -R -K a -T 5"),
-                // A release of what another host holds does nothing.
-                (0, &format!("-o -L -K a -T {reserve}")),
-            ]);
-            let overview = sg_persist(&a, "--overview /dev/ng0n3");
+            all(&a, &[(0, "-o -G -S a")]);
+            all(
+                &b,
+                &[(0, "-o -G -S b"), (0, &format!("-o -R -K b -T {reserve}"))],
+            );
+            b.namespace().unlisted = Some(1);
+            all(
+                &a,
+                &[
+                    (0, "-k"),
+                    (0, "-r"),
+                    (0, "-s"),
+                    (0, "-c"),
+                    (0, "--has-key=a"),
+                    (36, "--has-key=b"),
+                    (0, "--reserved"),
+                    (36, "--holder-is=a"),
+                    (36, "--holder-is=b"),
+                    (36, "--holder-is=0"),
+                    (24, "-o -R -K a -T 5"),
+                    // A release of what another host holds does nothing.
+                    (0, &format!("-o -L -K a -T {reserve}")),
+                ],
+            );
+            let overview = in_text(sg_persist("--overview /dev/ng0n3").run_on(&a));
             assert_eq!((overview.status, &overview.stderr[..]), (0, ""));
             assert!(
                 overview
@@ -2111,30 +1702,36 @@ mod model {
                 "{}",
                 overview.stdout
             );
-            a.all(&[
-                (0, "-o -I -S c --verify"),
-                (0, &format!("-o {preempt} -K c -S b -T {reserve} --verify")),
-                (0, "--holder-is=c"),
-            ]);
+            all(
+                &a,
+                &[
+                    (0, "-o -I -S c --verify"),
+                    (0, &format!("-o {preempt} -K c -S b -T {reserve} --verify")),
+                    (0, "--holder-is=c"),
+                ],
+            );
         }
         // The one whose entry is missing may be this host itself.
         let [a, _] = Host::two();
-        a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 5")]);
-        a.0.borrow_mut().unlisted = Some(0);
-        a.all(&[(0, "-o -L -K a -T 5"), (36, "--reserved")]);
+        all(&a, &[(0, "-o -G -S a"), (0, "-o -R -K a -T 5")]);
+        a.namespace().unlisted = Some(0);
+        all(&a, &[(0, "-o -L -K a -T 5"), (36, "--reserved")]);
     }
 
     #[test]
     fn a_host_through_two_controllers() {
         let [a, _] = Host::two();
-        a.0.borrow_mut().second_entry = Some((0, 0xa));
-        a.all(&[(0, "-o -G -S a --verify"), (0, "-o -R -K a -T 1 --verify")]);
-        a.0.borrow_mut().keeps = true;
-        a.all(&[(37, "-o -L -K a -T 1 --verify")]);
-        a.0.borrow_mut().keeps = false;
-        a.all(&[(0, "-o -L -K a -T 1 --verify")]);
+        a.namespace().second_entry = Some((0, 0xa));
+        all(
+            &a,
+            &[(0, "-o -G -S a --verify"), (0, "-o -R -K a -T 1 --verify")],
+        );
+        a.namespace().keeps = true;
+        all(&a, &[(37, "-o -L -K a -T 1 --verify")]);
+        a.namespace().keeps = false;
+        all(&a, &[(0, "-o -L -K a -T 1 --verify")]);
         // One of the entries stays, and with it the registration. Another host may have counted.
-        let ran = a.runs("-o -G -K a --verify");
+        let ran = runs(&a, "-o -G -K a --verify");
         assert_eq!(ran.status, 38, "{ran:?}");
         let text = "expected no registration with key 0xa, found 1\n";
         assert!(ran.stderr.contains(text), "{ran:?}");
@@ -2157,11 +1754,11 @@ mod model {
             ),
         ] {
             let [a, b] = Host::two();
-            a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
+            all(&a, &[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
             // The other host is registered through a controller that the model knows nothing else of.
-            a.0.borrow_mut().second_entry = Some((1, 0xc));
-            a.0.borrow_mut().fault = Some(fault);
-            let overview = || sg_persist(&a, "--overview /dev/ng0n3");
+            a.namespace().second_entry = Some((1, 0xc));
+            a.namespace().fault = Some(fault);
+            let overview = || in_text(sg_persist("--overview /dev/ng0n3").run_on(&a));
             let ran = overview();
             assert_eq!(ran.status, 97, "{fault:?} {ran:#?}");
             let unfolded = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -2193,28 +1790,28 @@ sg_persist failed: Malformed SCSI command response
             );
             assert_eq!(ran.stderr, expected, "{fault:?}");
             for question in ["--reserved", "--holder-is=a", "-r"] {
-                a.all(&[(97, question)]);
+                all(&a, &[(97, question)]);
             }
             // The change is made, and judged as far as it is told.
-            let ran = b.runs("-o -G -S b --verify");
+            let ran = runs(&b, "-o -G -S b --verify");
             let status = if tells_hosts { 0 } else { 38 };
             assert_eq!(ran.status, status, "{fault:?} {ran:#?}");
-            assert!(a.0.borrow().key(1).is_some());
-            let ran = b.runs("-o -P -K b -S a -T 1 --verify");
+            assert!(a.namespace().key(1).is_some());
+            let ran = runs(&b, "-o -P -K b -S a -T 1 --verify");
             assert_eq!(ran.status, 38, "{fault:?} {ran:#?}");
             assert!(
                 ran.stderr.contains("the device does not tell enough\n"),
                 "{ran:#?}"
             );
             assert!(ran.stderr.contains(reason), "{ran:#?}");
-            assert_eq!(a.0.borrow().key(0), None, "{fault:?}");
+            assert_eq!(a.namespace().key(0), None, "{fault:?}");
         }
     }
 
     #[test]
     fn the_question_for_the_host_is_shown_too() {
         let [a, _] = Host::two();
-        let ran = a.runs("-o -G -S a --verify -v");
+        let ran = runs(&a, "-o -G -S a --verify -v");
         let lines = ran.stderr.lines();
         let shown: Vec<_> = lines.take_while(|line| !line.contains(" cdb: ")).collect();
         let sent = [
@@ -2228,15 +1825,18 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn a_host_whose_identifier_is_not_known() {
         let [a, _] = Host::two();
-        a.all(&[
-            (0, "-o -G -S a --verify"),
-            // This host has the key, so there is nothing to do.
-            (0, "-o -G -S a --verify"),
-            (0, "-o -I -S a --verify"),
-        ]);
-        a.0.borrow_mut().is_silent = true;
+        all(
+            &a,
+            &[
+                (0, "-o -G -S a --verify"),
+                // This host has the key, so there is nothing to do.
+                (0, "-o -G -S a --verify"),
+                (0, "-o -I -S a --verify"),
+            ],
+        );
+        a.namespace().is_silent = true;
         // That the key is there already need not be by this host.
-        let ran = a.runs("-o -G -S a --verify");
+        let ran = runs(&a, "-o -G -S a --verify");
         assert_eq!(ran.status, 38, "{ran:?}");
         let text = "expected PRGENERATION to go from 0x1 to 0x2, found 0x1\n";
         assert!(ran.stderr.contains(text), "{ran:?}");
@@ -2246,7 +1846,7 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn verifying_shows_every_command() {
         let [a, _] = Host::two();
-        let ran = a.runs("-o -G -S a --verify -v");
+        let ran = runs(&a, "-o -G -S a --verify -v");
         assert_eq!(ran.status, 0, "{ran:?}");
         let host = "      NVMe Admin command Get Features (Host Identifier): opcode=0x0a nsid=0 \
                     cdw10=0x81 cdw11=0x1: 0x0000 Successful completion\n";
@@ -2256,9 +1856,9 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn persisting_is_verified() {
         let [a, _] = Host::two();
-        a.all(&[(0, "-o -G -S a -Z --verify")]);
-        a.0.borrow_mut().always_forgets = true;
-        let ran = a.runs("-o -I -S b -Z --verify");
+        all(&a, &[(0, "-o -G -S a -Z --verify")]);
+        a.namespace().always_forgets = true;
+        let ran = runs(&a, "-o -I -S b -Z --verify");
         assert_eq!(ran.status, 37, "{ran:?}");
         assert!(ran.stderr.contains("(PTPLS is 0)"), "{ran:?}");
     }
@@ -2266,9 +1866,9 @@ sg_persist failed: Malformed SCSI command response
     #[test]
     fn the_overview_and_the_document() {
         let [a, b] = Host::two();
-        a.all(&[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
-        b.all(&[(0, "-o -G -S b")]);
-        let overview = sg_persist(&a, "--overview /dev/ng0n3");
+        all(&a, &[(0, "-o -G -S a"), (0, "-o -R -K a -T 1")]);
+        all(&b, &[(0, "-o -G -S b")]);
+        let overview = in_text(sg_persist("--overview /dev/ng0n3").run_on(&a));
         assert_eq!(overview.status, 0, "{overview:?}");
         for line in [
             "NVMe Model number of evis (disk)",
@@ -2282,7 +1882,7 @@ sg_persist failed: Malformed SCSI command response
                 overview.stdout
             );
         }
-        let ran = a.runs("-s -j=o");
+        let ran = runs(&a, "-s -j=o");
         let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         let descriptors = &document["parameter_data"]["full_status_descriptors"];
         assert_eq!(
@@ -2298,9 +1898,9 @@ sg_persist failed: Malformed SCSI command response
                 "host_identifier": "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb",
             })
         );
-        let dry = a.runs("-o -C -K a --dry-run");
+        let dry = runs(&a, "-o -C -K a --dry-run");
         assert!(dry.stdout.contains("5f 03 00"), "{dry:?}");
-        assert_eq!(a.runs("--has-key=a").status, 0);
+        assert_eq!(runs(&a, "--has-key=a").status, 0);
     }
 
     proptest::proptest! {
@@ -2312,36 +1912,8 @@ sg_persist failed: Malformed SCSI command response
             report in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
             option in proptest::sample::select(vec!["-k", "-r", "-s", "-c", "--has-key=1", "-s -H"]),
         ) {
-            #[derive(Clone, Debug)]
-            struct Any(Vec<u8>);
-
-            impl Passthrough for Any {
-                fn send(
-                    &mut self,
-                    command: &nvme::Command,
-                    data: Data<'_>,
-                    _: Duration,
-                ) -> io::Result<NvmeStatus> {
-                    let Data::In(buffer) = data else { panic!("{command}") };
-                    let answer = match (command.opcode(), command.cdw10()) {
-                        (0x06, 0) => super::namespace(0xff),
-                        (0x06, 1) => super::controller(true, true),
-                        _ => self.0.clone(),
-                    };
-                    let length = answer.len().min(buffer.len());
-                    buffer[..length].copy_from_slice(&answer[..length]);
-                    Ok(NvmeStatus::SUCCESS)
-                }
-            }
-
-            impl Open for Any {
-                fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
-                    let node = Node { kind: BLOCK, bsg_major: None };
-                    Ok(Box::new(Translator::new(self.clone(), node, device)))
-                }
-            }
-
-            let ran = sg_persist(&Any(report), &format!("-n {option} /dev/nvme0n3"));
+            let device = Controller::reporting(report);
+            let ran = in_text(sg_persist(&format!("-n {option} /dev/nvme0n3")).run_on(&device));
             match ran.status {
                 0 => proptest::prop_assert_eq!(ran.stderr, ""),
                 36 => proptest::prop_assert_eq!(ran.stdout, ""),

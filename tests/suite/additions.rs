@@ -1,10 +1,7 @@
 //! The options that the original does not have: questions, retries, verified changes, what is
 //! shown and not sent, the overview, completions.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{
+use crate::common::{
     Answer, INQUIRY, LESS_FULL_STATUS, READ_FULL_STATUS, READ_KEYS, READ_RESERVATION,
     REPORT_CAPABILITIES, RO, RW, Scene, check_condition, errno, good, host, sense, sg_persist,
     status,
@@ -957,7 +954,7 @@ mod verified_evidence {
         "0000000000000000 000000000000000a 00000000 01 000000",
     );
 
-    fn persists(before: Shown<'_>, capabilities: common::Answer, after: Shown<'_>) -> Scene {
+    fn persists(before: Shown<'_>, capabilities: crate::common::Answer, after: Shown<'_>) -> Scene {
         let scene = sg_persist("-n -o -G -S a -Z --verify /dev/sda").opens(RW);
         let scene = shows(scene, before)
             .sends_out(APTPL.1, APTPL.2, good(""))

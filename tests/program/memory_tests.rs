@@ -1,17 +1,12 @@
-//! The allocator of the program, as that of these tests.
-
-#[path = "../src/bin/sg_persist/memory.rs"]
-mod memory;
+//! The allocator of the program, which is that of these tests, too.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::thread;
 
-use memory::OneBlock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-#[global_allocator]
-static MEMORY: OneBlock = OneBlock;
+use crate::MEMORY;
 
 /// A piece filled with one value.
 struct Piece {
@@ -20,7 +15,6 @@ struct Piece {
     value: u8,
 }
 
-#[allow(unsafe_code)]
 impl Piece {
     fn new(size: usize, align: usize, value: u8) -> Self {
         let layout = Layout::from_size_align(size, align).expect("a layout");
