@@ -47,7 +47,7 @@ pub enum Error {
         source: Truncated,
     },
     /// The command was not carried out.
-    #[error("{command}: {source}")]
+    #[error("{command}: {}", failure_text(source))]
     Command {
         /// The command in words, as messages begin: `PR in (Read keys)`.
         command: String,
@@ -94,11 +94,19 @@ impl Error {
             |source: &io::Error| matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES));
         match self {
             Self::Command {
-                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                source:
+                    CommandError::Sense {
+                        sense: Some(Sense { deferred: true, .. }),
+                        ..
+                    },
                 ..
             }
             | Self::Inquiry {
-                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                source:
+                    CommandError::Sense {
+                        sense: Some(Sense { deferred: true, .. }),
+                        ..
+                    },
                 ..
             } => Some("The sense data is about an earlier command; this one was not carried out"),
             // The sg driver says so when it gives up waiting for a command, which it has sent.
@@ -153,6 +161,17 @@ pub enum Family {
     Out,
     /// PERSISTENT RESERVE OUT with REGISTER AND MOVE.
     Move,
+}
+
+/// Why a command was not carried out, as documents of format 1.0 have it.
+fn failure_text(source: &CommandError) -> String {
+    match source {
+        CommandError::Os(error) => os_error_text(error),
+        CommandError::Transport { .. } => "transport error".to_owned(),
+        CommandError::Status { status, .. } => format!("SCSI status {:#04x}", status.0),
+        CommandError::Sense { .. } => "CHECK CONDITION".to_owned(),
+        source => source.to_string(),
+    }
 }
 
 fn output_text(file: Option<&OsString>) -> Cow<'_, str> {

@@ -380,7 +380,7 @@ impl<E: Exchange> LogicalUnit<E> {
         let is_unsupported = |error: &E::Error| {
             matches!(
                 E::command_error(error),
-                Some(CommandError::Sense(Some(sense)))
+                Some(CommandError::Sense { sense: Some(sense), .. })
                     if sense.key == SenseKey::ILLEGAL_REQUEST && !sense.deferred
             )
         };
@@ -417,9 +417,9 @@ impl<E: Exchange> LogicalUnit<E> {
     /// Sends PERSISTENT RESERVE OUT (SPC-5 6.17).
     ///
     /// # Errors
-    /// The exchange's. [`CommandError::Transport`], a time-out, and [`CommandError::Os`] with EINTR or
-    /// ENODEV leave it open whether the change was made; [`CommandError::NotThere`] and
-    /// [`CommandError::Unverified`] say that it was, though not all of it.
+    /// The exchange's. [`CommandError::outcome_unknown`] tells whether the change may have been made
+    /// all the same; [`CommandError::NotThere`] and [`CommandError::Unverified`] say that it was,
+    /// though not all of it.
     pub fn change(&mut self, out: &PersistentReserveOut) -> Result<(), E::Error> {
         let (cdb, list) = out.emit();
         if let Some(&left) = list.first_chunk() {
@@ -648,7 +648,9 @@ fn refuses_room(error: &CommandError) -> bool {
             error.raw_os_error(),
             Some(libc::EINVAL | libc::EIO | libc::E2BIG)
         ),
-        CommandError::Sense(Some(sense)) => sense.is_invalid_field_in_cdb(),
+        CommandError::Sense {
+            sense: Some(sense), ..
+        } => sense.is_invalid_field_in_cdb(),
         _ => false,
     }
 }
@@ -707,12 +709,7 @@ mod tests {
         let cut = unit(vec![0; 7], 0).read_reservation();
         assert!(matches!(cut, Err(QueryError::Malformed { .. })));
         let refused = unit(vec![0; 64], 0x18).read_keys();
-        assert!(matches!(
-            refused,
-            Err(QueryError::Command(CommandError::Status(
-                ScsiStatus::RESERVATION_CONFLICT
-            )))
-        ));
+        assert!(matches!(refused, Err(QueryError::Command(error)) if error.is_conflict()));
         assert!(matches!(
             unit(vec![0; 3], 0).inquiry(),
             Err(QueryError::Truncated(_))

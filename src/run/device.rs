@@ -20,7 +20,6 @@ use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
-use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
     os_error_text,
@@ -402,14 +401,8 @@ const fn not_again(refusal: Refusal) -> &'static str {
 /// The sense data of a unit attention, if that is how a command ended.
 fn unit_attention(result: &io::Result<Completion>) -> Option<Vec<u8>> {
     let completion = result.as_ref().ok()?;
-    match completion.check() {
-        Err(CommandError::Sense(Some(Sense {
-            key: SenseKey::UNIT_ATTENTION,
-            deferred: false,
-            ..
-        }))) => Some(completion.sense.clone()),
-        _ => None,
-    }
+    let error = completion.check().err()?;
+    error.is_unit_attention().then(|| completion.sense.clone())
 }
 
 /// What a command moved that was to move so many bytes, or why it was not carried out.
