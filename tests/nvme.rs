@@ -444,7 +444,7 @@ mod reading {
     /// Only the form of SCSI ends at 65535 bytes: 8190 keys, 1365 full status descriptors.
     #[test]
     fn answers_longer_than_scsi_can_ask_for_are_whole() {
-        use sg_persist::logical_unit::LogicalUnit;
+        use sg_persist::logical_unit::{Direct, LogicalUnit};
 
         // 1354 descriptors end so near the room of the first attempt that others would be asked again.
         for count in [1354, 1365, 1366, 8190, 8191, 65535_u16] {
@@ -475,7 +475,7 @@ mod reading {
             assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
             let unit = || {
                 let opened = scripted().open(Path::new("/dev/nvme0n3"), Access::ReadOnly);
-                LogicalUnit::new(opened.unwrap())
+                LogicalUnit::over(Direct::new(opened.unwrap()))
             };
             let found = unit().read_keys().unwrap();
             assert_eq!(found.keys.len(), usize::from(count));

@@ -11,7 +11,7 @@ use super::trace::Tracer;
 use crate::cli::request::{AccessPolicy, Operation, Task};
 use crate::clock::Clock;
 use crate::error::{Error, Family};
-use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
+use crate::logical_unit::{Exchange, InquiryError, LogicalUnit, QueryError};
 use crate::pr::effect::Registrants;
 use crate::pr::prin::{self, Malformed, ParameterData};
 use crate::pr::prout;
@@ -333,7 +333,8 @@ impl<'a, 'c> Device<'a, 'c> {
         let inquiry = self.inquiry();
         let session = self.exchange().session;
         let inquiry = inquiry.map_err(|error| match error {
-            QueryError::Truncated(source) => {
+            InquiryError::Command(error) => error,
+            InquiryError::Truncated(source) => {
                 if session.task.verbosity > 0 {
                     let length = source.length;
                     (session.print)(&format!(
@@ -345,7 +346,6 @@ impl<'a, 'c> Device<'a, 'c> {
                     source,
                 }
             }
-            error => error.into(),
         })?;
         session.record.borrow_mut().inquiry = Some(inquiry.clone());
         Ok(inquiry)
@@ -365,10 +365,6 @@ impl From<QueryError<Error>> for Error {
         match error {
             QueryError::Command(error) => error,
             QueryError::Malformed { action, source } => malformed(action, source, None),
-            // INQUIRY alone ends so, and Device::identify takes it.
-            QueryError::Truncated(source) => {
-                malformed(prin::ServiceAction::ReadKeys, source.into(), None)
-            }
             QueryError::Unsteady => Self::Unsteady,
         }
     }

@@ -19,7 +19,7 @@ pub use os_error::os_error_text;
 pub mod buffer;
 pub mod completion;
 mod ioctl;
-mod node;
+pub(crate) mod node;
 pub mod nvme;
 mod os_error;
 mod sgio;
