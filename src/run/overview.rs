@@ -7,14 +7,13 @@ use super::Done;
 use super::device::{Device, Session};
 use super::report::{InquiryFailure, report};
 use crate::error::Error;
-use crate::exit::ExitStatus;
 use crate::render::DeviceText;
 use crate::render::overview::{Style, Unit, table};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
 
-/// A table for each device. One that fails does not keep the others from theirs; the status is that
-/// of the first failure.
+/// A table for each device. One that fails does not keep the others from theirs; the run ends
+/// with the first failure.
 pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
     let mut done = Done::Yes;
     let devices = std::iter::once(&session.task.device).chain(&session.task.more_devices);
@@ -34,8 +33,8 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
                 session.console.err(line.as_bytes());
                 let (verbosity, console) = (session.task.verbosity, session.console);
                 report(&error, verbosity, console, InquiryFailure::OnStderr);
-                if done == Done::Yes {
-                    done = Done::Partly(ExitStatus::from(&error));
+                if let Done::Yes = done {
+                    done = Done::Partly(error);
                 }
             }
         }
