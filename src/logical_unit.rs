@@ -318,7 +318,7 @@ impl<T: Transport + ?Sized> LogicalUnit<Direct<T>> {
 
     /// Sends PERSISTENT RESERVE OUT and compares what is registered and reserved before and after
     /// it: `Ok` where the effect is there and came by this command
-    /// ([`effect`](crate::pr::effect) has what that is for each service action).
+    /// ([`effect`] has what that is for each service action).
     ///
     /// `ports` are this host's initiator ports, of
     /// [`host_ports::of`](crate::host_ports::of), by which it is known that a registration is this
