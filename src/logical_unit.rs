@@ -514,7 +514,7 @@ impl<E: Exchange> LogicalUnit<E> {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn state_after(
+    fn state_after(
         &mut self,
         out: &PersistentReserveOut,
         sender: Sender<'_>,
@@ -577,7 +577,7 @@ impl<E: Exchange> LogicalUnit<E> {
     ///
     /// # Errors
     /// The first error of `read`; [`QueryError::Unsteady`] where it gave nothing too often.
-    pub fn of_one_generation<T>(
+    pub(crate) fn of_one_generation<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<Option<T>, QueryError<E::Error>>,
     ) -> Result<T, QueryError<E::Error>> {
@@ -624,7 +624,7 @@ impl<E: Exchange> LogicalUnit<E> {
     ///
     /// # Errors
     /// The exchange's.
-    pub fn read_whole<T>(
+    pub(crate) fn read_whole<T>(
         &mut self,
         action: ServiceAction,
         given: Option<u16>,

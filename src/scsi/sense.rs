@@ -78,6 +78,7 @@ pub enum SenseFormat {
 
 /// What both formats of sense data have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sense {
     /// What kind of thing happened.
     pub key: SenseKey,
@@ -176,6 +177,7 @@ pub(crate) fn within_additional_length(sense: &[u8]) -> &[u8] {
 /// The SENSE KEY SPECIFIC field: three bytes whose meaning follows from the sense
 /// key (SPC-5 4.4.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SenseKeySpecific {
     /// ILLEGAL REQUEST: the field in error.
     FieldPointer {

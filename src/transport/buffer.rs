@@ -16,11 +16,11 @@ const PAGE: usize = 4096;
 /// The fewest bytes that are ours from the start on.
 const LEAST: usize = 8192;
 /// From so many bytes on that nobody wrote it is no coincidence.
-pub const NO_COINCIDENCE: usize = 4;
+pub(crate) const NO_COINCIDENCE: usize = 4;
 
 /// With what a buffer is filled: one of two patterns that differ in every bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filling {
+pub(crate) enum Filling {
     /// The usual one.
     First,
     /// Its complement, to tell an answer that looks like the first from none.
@@ -45,7 +45,7 @@ impl Filling {
 
 /// Room for the data in of one command.
 #[derive(Debug)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     room: usize,
@@ -55,7 +55,7 @@ pub struct Buffer {
 impl Buffer {
     /// Room for `room` bytes.
     #[must_use]
-    pub fn new(room: usize, filling: Filling) -> Self {
+    pub(crate) fn new(room: usize, filling: Filling) -> Self {
         let mut bytes = vec![0; PAGE + room.max(LEAST).next_multiple_of(PAGE)];
         let start = match bytes.as_ptr().align_offset(PAGE) {
             offset @ 0..PAGE => offset,
@@ -84,7 +84,7 @@ impl Buffer {
     }
 
     /// The room, for a command.
-    pub fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn room(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..self.start + self.room]
     }
 
@@ -96,7 +96,7 @@ impl Buffer {
 
     /// Whether nobody wrote into any of the bytes from `from` to before `to`; not so for none.
     #[must_use]
-    pub fn is_unwritten(&self, from: usize, to: usize) -> bool {
+    pub(crate) fn is_unwritten(&self, from: usize, to: usize) -> bool {
         let part = self.part(from, to);
         let unwritten = |(offset, &byte)| byte == self.filling.byte(from + offset);
         !part.is_empty() && part.iter().enumerate().all(unwritten)
@@ -105,7 +105,7 @@ impl Buffer {
     /// The first `length` bytes. Those at their end that nobody wrote become zeros: what they are
     /// filled with is nobody's business.
     #[must_use]
-    pub fn into_data(mut self, length: usize) -> Received {
+    pub(crate) fn into_data(mut self, length: usize) -> Received {
         let length = length.min(self.room);
         let data = self.part(0, length);
         let written = data
@@ -127,7 +127,7 @@ impl Buffer {
 
 /// Data that a command brought.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub(crate) struct Received {
     bytes: Vec<u8>,
     start: usize,
     length: usize,
@@ -135,7 +135,7 @@ pub struct Received {
 
 impl Received {
     /// Nothing of it but its first `length` bytes.
-    pub fn truncate(&mut self, length: usize) {
+    pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
 }

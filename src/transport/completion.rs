@@ -114,6 +114,7 @@ pub struct Translation {
 
 /// What a command that was carried out moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Moved {
     /// Bytes of data.
     pub transferred: usize,

@@ -2,7 +2,7 @@
 //!
 //! [`Transport`] is the one place where programs and tests differ. [`LinuxDevices`] opens device
 //! nodes: SCSI devices take SG_IO, and in front of NVMe namespaces [`nvme::translator`] speaks for
-//! the device server. [`completion`] has how a command ended.
+//! the device server. [`Completion`] is how a command ended, [`CommandError`] why it failed.
 
 use std::io;
 use std::path::Path;
@@ -16,8 +16,8 @@ pub use completion::{
 pub use node::{LinuxDevices, Node, NodeKind};
 pub use os_error::os_error_text;
 
-pub mod buffer;
-pub mod completion;
+pub(crate) mod buffer;
+mod completion;
 mod ioctl;
 pub(crate) mod node;
 pub mod nvme;
@@ -114,6 +114,7 @@ pub trait Transport {
 
 /// What is left of a device that has been closed: it takes no command.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub struct Closed;
 
 impl Transport for Closed {

@@ -20,6 +20,7 @@ const BLOCK_EXT_MAJOR: u64 = 259;
 
 /// What a device node turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NodeKind {
     /// `/dev/sgN`.
     Sg,
