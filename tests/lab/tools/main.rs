@@ -3,6 +3,7 @@
 
 mod history;
 mod kill;
+mod library;
 mod model;
 mod nvme;
 mod program;
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
         Some((tool, rest)) if tool == "nvme" => nvme::run(rest).map(|()| true),
         Some((tool, rest)) if tool == "race" => race::run(rest),
         Some((tool, rest)) if tool == "kill" => kill::run(rest),
-        _ => Err(io::Error::other("one of: tcmu, nvme, race, kill")),
+        Some((tool, rest)) if tool == "library" => library::run(rest).map(|()| true),
+        _ => Err(io::Error::other("one of: tcmu, nvme, race, kill, library")),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
