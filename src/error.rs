@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io;
+use std::{fmt, io};
 
 use thiserror::Error;
 
 use crate::cli::usage_error::UsageError;
-use crate::pr::prin::Malformed;
+use crate::pr::effect::{Disturbed, Mismatch};
+use crate::pr::prin::{self, Malformed};
+use crate::pr::prout;
 use crate::scsi::bytes::Truncated;
+use crate::scsi::cdb::Cdb;
 use crate::scsi::sense::Sense;
 use crate::transport::{Access, CommandError, os_error_text};
 
@@ -47,35 +50,36 @@ pub enum Error {
         source: Truncated,
     },
     /// The command was not carried out.
-    #[error("{command}: {source}")]
+    #[error("{command}: {}", failure_text(source))]
     Command {
-        /// The command in words, as messages begin: `PR in (Read keys)`.
-        command: String,
-        /// Whether it was REGISTER AND MOVE, PERSISTENT RESERVE OUT or IN.
-        family: Family,
+        /// Which one.
+        command: Sent,
         /// Why.
         source: CommandError,
     },
     /// The device server's answer is no answer.
-    #[error("{command}: {source}")]
+    #[error("{}: {source}", Sent::In(*action))]
     Malformed {
-        /// The command in words.
-        command: String,
-        /// What is wrong with it.
+        /// What was asked for.
+        action: prin::ServiceAction,
+        /// What is wrong with the answer.
         source: Malformed,
-        /// What could be done.
-        advice: Option<String>,
+        /// The room that a user asked for, in bytes.
+        given: Option<u16>,
     },
     /// The registrations changed each time between two commands whose answers belong together.
     #[error("sg_persist: the registrations kept changing while they were read; try again")]
     Unsteady,
     /// A change that the device server reported as done is not there.
     #[error("sg_persist: accepted, but the effect is not there\n{0}")]
-    NotVerified(String),
+    NotVerified(#[source] Mismatch),
     /// Whether a change that the device server reported as done is there, or came by this command,
     /// cannot be told.
     #[error("sg_persist: accepted, but the effect could not be verified\n{0}")]
-    Disturbed(String),
+    Disturbed(#[source] Disturbed),
+    /// The same, since what is there now could not be read.
+    #[error("sg_persist: accepted, but the effect could not be verified\n{0}")]
+    Unread(#[source] Box<Error>),
     /// The answer could not be written.
     #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]
     Output {
@@ -94,16 +98,24 @@ impl Error {
             |source: &io::Error| matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES));
         match self {
             Self::Command {
-                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                source:
+                    CommandError::Sense {
+                        sense: Some(Sense { deferred: true, .. }),
+                        ..
+                    },
                 ..
             }
             | Self::Inquiry {
-                source: CommandError::Sense(Some(Sense { deferred: true, .. })),
+                source:
+                    CommandError::Sense {
+                        sense: Some(Sense { deferred: true, .. }),
+                        ..
+                    },
                 ..
             } => Some("The sense data is about an earlier command; this one was not carried out"),
             // The sg driver says so when it gives up waiting for a command, which it has sent.
             Self::Command {
-                family: Family::Out | Family::Move,
+                command: Sent::Out(_),
                 source: CommandError::Os(source),
                 ..
             } if matches!(source.raw_os_error(), Some(libc::EINTR | libc::ENODEV)) => Some(
@@ -144,15 +156,48 @@ impl Error {
     }
 }
 
-/// Which of the commands failed; some messages differ.
+/// A command of the two families that this program is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum Sent {
     /// PERSISTENT RESERVE IN.
-    In,
+    In(prin::ServiceAction),
     /// PERSISTENT RESERVE OUT.
-    Out,
-    /// PERSISTENT RESERVE OUT with REGISTER AND MOVE.
-    Move,
+    Out(prout::ServiceAction),
+}
+
+impl Sent {
+    /// The command with the block `cdb`; `None` for others, and for a service action that no
+    /// standard has.
+    #[must_use]
+    pub fn of(cdb: Cdb) -> Option<Self> {
+        let action = cdb.as_bytes().get(1)? & 0x1f;
+        match cdb.operation_code() {
+            Cdb::PERSISTENT_RESERVE_IN => prin::ServiceAction::from_code(action).map(Self::In),
+            Cdb::PERSISTENT_RESERVE_OUT => prout::ServiceAction::from_code(action).map(Self::Out),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Sent {
+    /// As messages begin: `PR in (Read keys)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::In(action) => write!(f, "PR in ({})", action.name()),
+            Self::Out(action) => write!(f, "PR out ({})", action.name()),
+        }
+    }
+}
+
+/// Why a command was not carried out, as documents of format 1.0 have it.
+fn failure_text(source: &CommandError) -> String {
+    match source {
+        CommandError::Os(error) => os_error_text(error),
+        CommandError::Transport { .. } => "transport error".to_owned(),
+        CommandError::Status { status, .. } => format!("SCSI status {:#04x}", status.0),
+        CommandError::Sense { .. } => "CHECK CONDITION".to_owned(),
+        source => source.to_string(),
+    }
 }
 
 fn output_text(file: Option<&OsString>) -> Cow<'_, str> {

@@ -239,10 +239,12 @@ impl From<&CommandError> for ExitStatus {
         match error {
             CommandError::Os(error) if error.raw_os_error() == Some(libc::ENXIO) => Self::NOT_READY,
             CommandError::Os(error) => error.into(),
-            CommandError::Transport(..) => Self::TRANSPORT,
-            CommandError::Sense(Some(sense)) => sense.into(),
-            CommandError::Sense(None) => Self::SENSE,
-            CommandError::Status(status) => match *status {
+            CommandError::Transport { .. } => Self::TRANSPORT,
+            CommandError::Sense {
+                sense: Some(sense), ..
+            } => sense.into(),
+            CommandError::Sense { sense: None, .. } => Self::SENSE,
+            CommandError::Status { status, .. } => match *status {
                 ScsiStatus::RESERVATION_CONFLICT => Self::RESERVATION_CONFLICT,
                 ScsiStatus::CONDITION_MET => Self::CONDITION_MET,
                 ScsiStatus::BUSY => Self::BUSY,
@@ -270,7 +272,7 @@ impl From<&Error> for ExitStatus {
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
             Error::NotVerified(_) => Self::NOT_VERIFIED,
-            Error::Disturbed(_) => Self::UNVERIFIABLE,
+            Error::Disturbed(_) | Error::Unread(_) => Self::UNVERIFIABLE,
             Error::InquiryData { .. } | Error::Malformed { .. } => Self::MALFORMED,
         }
     }

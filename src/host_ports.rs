@@ -78,6 +78,21 @@ impl DeviceNumber {
     }
 }
 
+/// The initiator ports of this host on the transport that leads to the device whose node `metadata`
+/// is of, as [`own_ports`] has them; none where it is no device node.
+///
+/// ```no_run
+/// # fn main() -> std::io::Result<()> {
+/// let ports = sg_persist::host_ports::of(&std::fs::metadata("/dev/sda")?);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub fn of(metadata: &Metadata) -> Vec<TransportId> {
+    let number = DeviceNumber::of(metadata);
+    number.map_or_else(Vec::new, |number| own_ports(Path::new(SYSFS), number))
+}
+
 /// The initiator ports of this host on the transport that leads to the device `number`, by the
 /// directory tree `sysfs` (for a program: [`SYSFS`]). In no order, each at least once.
 ///

@@ -3,57 +3,79 @@
 //! ```no_run
 //! use std::path::Path;
 //!
+//! use sg_persist::host_ports;
+//! use sg_persist::logical_unit::{ChangeError, LogicalUnit};
 //! use sg_persist::pr::prout::{PersistentReserveOut, ServiceAction};
 //! use sg_persist::pr::{ReservationKey, ReservationType};
 //! use sg_persist::transport::Access;
-//! use sg_persist::logical_unit::LogicalUnit;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut unit = LogicalUnit::open(Path::new("/dev/sda"), Access::ReadWrite)?;
+//! let disk = Path::new("/dev/sda");
+//! let mut unit = LogicalUnit::open(disk, Access::ReadWrite)?;
+//! unit.set_unit_attention_retries(3);
+//!
 //! let key = ReservationKey(0xabc123);
 //! unit.change(&PersistentReserveOut {
 //!     service_action_reservation_key: key,
 //!     ..PersistentReserveOut::new(ServiceAction::RegisterAndIgnoreExistingKey)
 //! })?;
-//! unit.change(&PersistentReserveOut {
+//!
+//! let reserve = PersistentReserveOut {
 //!     reservation_key: key,
 //!     reservation_type: ReservationType::WRITE_EXCLUSIVE_REGISTRANTS_ONLY,
 //!     ..PersistentReserveOut::new(ServiceAction::Reserve)
-//! })?;
-//! for key in unit.read_keys()?.keys {
+//! };
+//! match unit.change_verified(&reserve, &host_ports::of(&disk.metadata()?)) {
+//!     Ok(()) => println!("reserved"),
+//!     Err(ChangeError::Change(error)) if error.is_conflict() => println!("another has it"),
+//!     Err(ChangeError::Change(error)) if error.outcome_unknown() => println!("look: {error}"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//!
+//! for key in unit.snapshot()?.keys.keys {
 //!     println!("{key}");
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! A unit is [`Send`]: it may go to a thread that has nothing else to do than to wait for a device.
+//! A call returns once the command has ended, and the kernel may take longer for that than the
+//! timeout says.
+//!
 //! Tests need no device: [`LogicalUnit::new`] takes any [`Transport`].
 //!
 //! The command `sg_persist` stands on the same [`LogicalUnit`]: what is an answer and when it is
 //! whole is decided here, how a command is carried there and back by an [`Exchange`].
 
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 use crate::pr::DEFAULT_TIMEOUT;
-use crate::pr::effect::{Registrants, Sender, State};
+use crate::pr::effect::{self, Disturbed, Mismatch, Registrants, Sender, State, Verdict};
 use crate::pr::prin::{
     self, Capabilities, HEADER_LENGTH, Malformed, ReadFullStatus, ReadKeys, ReadReservation,
     ServiceAction,
 };
 use crate::pr::prout::PersistentReserveOut;
+use crate::pr::retry::Tries;
 use crate::pr::room::Room;
 use crate::pr::snapshot::{NoAnswer, Snapshot};
+use crate::pr::transport_id::TransportId;
 use crate::scsi::bytes::Truncated;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::{self, StandardInquiry};
-use crate::scsi::sense::SenseKey;
+use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::buffer::{Buffer, Filling, NO_COINCIDENCE, Received};
+use crate::transport::node::open_file;
 use crate::transport::{
-    Access, Command, CommandError, Data, LinuxDevices, Moved, NodeKind, Open as _, Transport,
+    Access, Command, CommandError, Data, LinuxDevices, Moved, NodeKind, Transport,
 };
 
 /// How often answers that belong together are read again where the registrations changed between
@@ -100,6 +122,7 @@ pub trait Exchange {
 
 /// Why a question has no answer.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum QueryError<E = CommandError> {
     /// The command was not carried out.
     #[error(transparent)]
@@ -112,36 +135,110 @@ pub enum QueryError<E = CommandError> {
         /// What is wrong with it.
         source: Malformed,
     },
-    /// What came back of INQUIRY is not even its beginning.
-    #[error("malformed response: {0}")]
-    Truncated(#[from] Truncated),
     /// The registrations changed each time between two commands whose answers belong together.
     #[error("the registrations kept changing while they were read")]
     Unsteady,
 }
 
-/// Commands through a [`Transport`], each sent once.
-pub struct Direct {
-    transport: Box<dyn Transport>,
-    timeout: Duration,
+/// Why there is no standard INQUIRY data.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum InquiryError<E = CommandError> {
+    /// The command was not carried out.
+    #[error(transparent)]
+    Command(E),
+    /// What came back is not even its beginning.
+    #[error("malformed response to INQUIRY: {0}")]
+    Truncated(#[from] Truncated),
 }
 
-impl std::fmt::Debug for Direct {
+/// Why a change is not known to have had its effect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChangeError<E = CommandError> {
+    /// What was there before could not be read, to compare with. The change was not sent.
+    #[error("nothing was changed, what is there cannot be read: {0}")]
+    Before(#[source] QueryError<E>),
+    /// The command was not carried out; [`CommandError::outcome_unknown`] tells whether the change
+    /// may have been made all the same.
+    #[error(transparent)]
+    Change(E),
+    /// It was accepted, but what is there now could not be read.
+    #[error("accepted, but what is there now cannot be read: {0}")]
+    After(#[source] QueryError<E>),
+    /// It was accepted, but whether it had its effect cannot be told.
+    #[error("accepted, but the effect could not be verified: {0}")]
+    Disturbed(#[source] Disturbed),
+    /// It was accepted, but the effect is not there, and others cannot be the reason.
+    #[error("accepted, but the effect is not there: {0}")]
+    Mismatch(#[source] Mismatch),
+}
+
+/// Commands through a [`Transport`]. Each is sent once, but for what
+/// [`LogicalUnit::set_unit_attention_retries`] allows.
+pub struct Direct<T: ?Sized = dyn Transport + Send> {
+    timeout: Duration,
+    /// How often a command may be sent again.
+    retries: u32,
+    /// The unit attentions after which one was.
+    unit_attentions: Vec<Sense>,
+    /// Whether what is read now is read for a change that follows.
+    precedes_change: bool,
+    transport: Box<T>,
+}
+
+impl<T: ?Sized> std::fmt::Debug for Direct<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Direct")
             .field("timeout", &self.timeout)
+            .field("retries", &self.retries)
             .finish_non_exhaustive()
     }
 }
 
-impl Exchange for Direct {
+impl<T: Transport + ?Sized> Direct<T> {
+    /// Through `transport`.
+    #[must_use]
+    pub const fn new(transport: Box<T>) -> Self {
+        Self {
+            timeout: DEFAULT_TIMEOUT,
+            retries: 0,
+            unit_attentions: Vec::new(),
+            precedes_change: false,
+            transport,
+        }
+    }
+}
+
+impl<T: Transport + ?Sized> Exchange for Direct<T> {
     type Error = CommandError;
 
-    fn exchange(&mut self, cdb: Cdb, data: Data<'_>) -> Result<Moved, CommandError> {
+    fn exchange(&mut self, cdb: Cdb, mut data: Data<'_>) -> Result<Moved, CommandError> {
         let length = data.len();
         let timeout = self.timeout;
-        let completion = self.transport.execute(Command { cdb, data, timeout });
-        completion.map_err(CommandError::Os)?.moved(length)
+        let is_change = self.precedes_change || matches!(data, Data::Out(_));
+        let mut tries = Tries::new(self.retries, timeout);
+        let started = Instant::now();
+        loop {
+            let completion = self.transport.execute(Command {
+                cdb,
+                data: data.reborrow(),
+                timeout,
+            });
+            let completion = completion.map_err(CommandError::Os)?;
+            let sense = match completion.check() {
+                Err(CommandError::Sense {
+                    sense: Some(sense), ..
+                }) => sense,
+                _ => return completion.moved(length),
+            };
+            // Refuses whatever is no unit attention, too.
+            match tries.again(&completion.sense, is_change, started.elapsed()) {
+                Ok(pause) => thread::sleep(pause),
+                Err(_) => return completion.moved(length),
+            }
+            self.unit_attentions.push(sense);
+        }
     }
 
     fn command_error(error: &CommandError) -> Option<&CommandError> {
@@ -173,21 +270,80 @@ impl LogicalUnit {
     /// # Errors
     /// What the operating system says.
     pub fn open(device: &Path, access: Access) -> io::Result<Self> {
-        Ok(Self::new(LinuxDevices.open(device, access)?))
+        Self::from_fd(open_file(device, access)?)
     }
 
-    /// A logical unit at the end of `transport`.
+    /// The logical unit behind the device node that `fd` (a [`File`], say) has open. What may be sent
+    /// depends on how it was opened, as with [`LogicalUnit::open`]; with O_NONBLOCK, opening does not
+    /// wait for the device.
+    ///
+    /// # Errors
+    /// What the operating system says when it is asked what the node is.
+    pub fn from_fd(fd: impl Into<OwnedFd>) -> io::Result<Self> {
+        Ok(Self::new(LinuxDevices.through(File::from(fd.into()))?))
+    }
+
+    /// A logical unit at the end of `transport`. For one that is not [`Send`] there is
+    /// `LogicalUnit::over(Direct::new(transport))`.
     #[must_use]
-    pub fn new(transport: Box<dyn Transport>) -> Self {
-        Self::over(Direct {
-            transport,
-            timeout: DEFAULT_TIMEOUT,
-        })
+    pub const fn new(transport: Box<dyn Transport + Send>) -> Self {
+        Self::over(Direct::new(transport))
+    }
+}
+
+impl<T: Transport + ?Sized> LogicalUnit<Direct<T>> {
+    /// Lets each further command take so long; a minute otherwise.
+    pub const fn set_timeout(&mut self, timeout: Duration) {
+        self.exchange.timeout = timeout;
     }
 
-    /// Lets each further command take so long; a minute otherwise.
-    pub fn set_timeout(&mut self, timeout: Duration) {
-        self.exchange.timeout = timeout;
+    /// Lets each further command be sent again up to so many times (0 otherwise), within the timeout,
+    /// where it ended with a unit attention: one that reads after any of them, one that changes only
+    /// where whoever sends it need not look at the registrations first
+    /// ([`may_be_sent_again`](crate::pr::retry::may_be_sent_again)). After any other the error comes
+    /// back, and [`CommandError::is_unit_attention`] tells.
+    ///
+    /// The device server reports each of them once: what a command that reads has passed over is
+    /// in [`LogicalUnit::take_unit_attentions`], and is to be looked at before a change that relies on
+    /// one's registration.
+    pub const fn set_unit_attention_retries(&mut self, retries: u32) {
+        self.exchange.retries = retries;
+    }
+
+    /// The unit attentions after which a command was sent again, the oldest first, since they were
+    /// last taken.
+    pub fn take_unit_attentions(&mut self) -> Vec<Sense> {
+        std::mem::take(&mut self.exchange.unit_attentions)
+    }
+
+    /// Sends PERSISTENT RESERVE OUT and compares what is registered and reserved before and after
+    /// it: `Ok` where the effect is there and came by this command
+    /// ([`effect`] has what that is for each service action).
+    ///
+    /// `ports` are this host's initiator ports, of
+    /// [`host_ports::of`](crate::host_ports::of), by which it is known that a registration is this
+    /// host's own; with none, the keys have to do. An NVMe controller is asked for the host's
+    /// identifier besides.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn change_verified(
+        &mut self,
+        out: &PersistentReserveOut,
+        ports: &[TransportId],
+    ) -> Result<(), ChangeError> {
+        let mut ports = ports.to_vec();
+        ports.extend(self.exchange.transport.host(self.exchange.timeout));
+        let sender = Sender {
+            registrants: self.registrants(),
+            ports: &ports,
+        };
+        self.exchange.precedes_change = true;
+        let before = self.state(out, sender);
+        self.exchange.precedes_change = false;
+        let before = before.map_err(ChangeError::Before)?;
+        self.change(out).map_err(ChangeError::Change)?;
+        self.verify(&before, out, sender)
     }
 }
 
@@ -221,12 +377,12 @@ impl<E: Exchange> LogicalUnit<E> {
     /// Standard INQUIRY data (SPC-5, INQUIRY command).
     ///
     /// # Errors
-    /// [`QueryError`].
-    pub fn inquiry(&mut self) -> Result<StandardInquiry, QueryError<E::Error>> {
+    /// [`InquiryError`].
+    pub fn inquiry(&mut self) -> Result<StandardInquiry, InquiryError<E::Error>> {
         let room = usize::from(inquiry::ALLOCATION_LENGTH);
         let (buffer, moved) = self
             .fill(inquiry::cdb(), room, Filling::First)
-            .map_err(QueryError::Command)?;
+            .map_err(InquiryError::Command)?;
         // A few bytes may look unwritten by chance; they are too few anyway.
         let came = match moved.transferred {
             came @ NO_COINCIDENCE.. if buffer.is_unwritten(0, came) => 0,
@@ -367,7 +523,7 @@ impl<E: Exchange> LogicalUnit<E> {
     ///
     /// # Errors
     /// [`QueryError`].
-    pub fn state_after(
+    fn state_after(
         &mut self,
         out: &PersistentReserveOut,
         sender: Sender<'_>,
@@ -381,6 +537,25 @@ impl<E: Exchange> LogicalUnit<E> {
         Ok(state)
     }
 
+    /// Reads what the command `out` of `sender`, which the device server ended with GOOD, has left,
+    /// and compares it with what [`LogicalUnit::state`] found `before`.
+    ///
+    /// # Errors
+    /// [`ChangeError`], but for those of a change that was not carried out.
+    pub fn verify(
+        &mut self,
+        before: &State,
+        out: &PersistentReserveOut,
+        sender: Sender<'_>,
+    ) -> Result<(), ChangeError<E::Error>> {
+        let after = self.state_after(out, sender).map_err(ChangeError::After)?;
+        match effect::check(before, out, &after, sender) {
+            Verdict::Holds => Ok(()),
+            Verdict::Disturbed(disturbed) => Err(ChangeError::Disturbed(disturbed)),
+            Verdict::Mismatch(mismatch) => Err(ChangeError::Mismatch(mismatch)),
+        }
+    }
+
     /// The answer that `read` gets, or why there is none to be had.
     fn if_any<T>(
         &mut self,
@@ -389,7 +564,7 @@ impl<E: Exchange> LogicalUnit<E> {
         let is_unsupported = |error: &E::Error| {
             matches!(
                 E::command_error(error),
-                Some(CommandError::Sense(Some(sense)))
+                Some(CommandError::Sense { sense: Some(sense), .. })
                     if sense.key == SenseKey::ILLEGAL_REQUEST && !sense.deferred
             )
         };
@@ -431,7 +606,7 @@ impl<E: Exchange> LogicalUnit<E> {
     ///
     /// # Errors
     /// The first error of `read`; [`QueryError::Unsteady`] where it gave nothing too often.
-    pub fn of_one_generation<T>(
+    pub(crate) fn of_one_generation<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<Option<T>, QueryError<E::Error>>,
     ) -> Result<T, QueryError<E::Error>> {
@@ -446,9 +621,9 @@ impl<E: Exchange> LogicalUnit<E> {
     /// Sends PERSISTENT RESERVE OUT (SPC-5 6.17).
     ///
     /// # Errors
-    /// The exchange's. [`CommandError::Transport`], a time-out, and [`CommandError::Os`] with EINTR or
-    /// ENODEV leave it open whether the change was made; [`CommandError::NotThere`] and
-    /// [`CommandError::Unverified`] say that it was, though not all of it.
+    /// The exchange's. [`CommandError::outcome_unknown`] tells whether the change may have been made
+    /// all the same; [`CommandError::NotThere`] and [`CommandError::Unverified`] say that it was,
+    /// though not all of it.
     pub fn change(&mut self, out: &PersistentReserveOut) -> Result<(), E::Error> {
         let (cdb, list) = out.emit();
         if let Some(&left) = list.first_chunk() {
@@ -478,7 +653,7 @@ impl<E: Exchange> LogicalUnit<E> {
     ///
     /// # Errors
     /// The exchange's.
-    pub fn read_whole<T>(
+    pub(crate) fn read_whole<T>(
         &mut self,
         action: ServiceAction,
         given: Option<u16>,
@@ -707,7 +882,9 @@ fn refuses_room(error: &CommandError) -> bool {
             error.raw_os_error(),
             Some(libc::EINVAL | libc::EIO | libc::E2BIG)
         ),
-        CommandError::Sense(Some(sense)) => sense.is_invalid_field_in_cdb(),
+        CommandError::Sense {
+            sense: Some(sense), ..
+        } => sense.is_invalid_field_in_cdb(),
         _ => false,
     }
 }
@@ -715,6 +892,9 @@ fn refuses_room(error: &CommandError) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
     use crate::pr::ReservationKey;
     use crate::pr::prout;
@@ -766,15 +946,10 @@ mod tests {
         let cut = unit(vec![0; 7], 0).read_reservation();
         assert!(matches!(cut, Err(QueryError::Malformed { .. })));
         let refused = unit(vec![0; 64], 0x18).read_keys();
-        assert!(matches!(
-            refused,
-            Err(QueryError::Command(CommandError::Status(
-                ScsiStatus::RESERVATION_CONFLICT
-            )))
-        ));
+        assert!(matches!(refused, Err(QueryError::Command(error)) if error.is_conflict()));
         assert!(matches!(
             unit(vec![0; 3], 0).inquiry(),
-            Err(QueryError::Truncated(_))
+            Err(InquiryError::Truncated(_))
         ));
     }
 
@@ -783,5 +958,168 @@ mod tests {
         let clear = PersistentReserveOut::new(prout::ServiceAction::Clear);
         assert!(unit(Vec::new(), 0).change(&clear).is_ok());
         assert!(unit(Vec::new(), 0x18).change(&clear).is_err());
+    }
+
+    #[test]
+    fn a_unit_may_go_to_another_thread() {
+        const fn is_send<T: Send>() {}
+        const { is_send::<LogicalUnit>() }
+    }
+
+    #[test]
+    fn an_open_descriptor_is_as_good_as_a_name() {
+        let null = File::open("/dev/null").unwrap();
+        let refused = LogicalUnit::from_fd(null).unwrap().read_keys();
+        assert!(matches!(
+            refused,
+            Err(QueryError::Command(CommandError::Os(error)))
+                if error.raw_os_error() == Some(libc::ENOTTY)
+        ));
+    }
+
+    /// Answers each command with the next of these, and notes the operation codes. Where none is
+    /// left there is no device any more.
+    struct Scripted(VecDeque<(Vec<u8>, Completion)>, Arc<Mutex<Vec<u8>>>);
+
+    impl Transport for Scripted {
+        fn execute(&mut self, mut command: Command<'_>) -> io::Result<Completion> {
+            let code = command.cdb.operation_code();
+            self.1.lock().unwrap().push(code);
+            let (data, mut completion) = self
+                .0
+                .pop_front()
+                .ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+            if let Data::In(buffer) = &mut command.data {
+                buffer[..data.len()].copy_from_slice(&data);
+                completion.residual = i64::try_from(buffer.len() - data.len()).unwrap();
+            }
+            Ok(completion)
+        }
+
+        fn node(&self) -> Node {
+            Node::default()
+        }
+    }
+
+    type Sent = Arc<Mutex<Vec<u8>>>;
+
+    fn scripted(answers: Vec<(Vec<u8>, Completion)>) -> (LogicalUnit, Sent) {
+        let sent = Sent::default();
+        let transport = Scripted(answers.into(), Arc::clone(&sent));
+        (LogicalUnit::new(Box::new(transport)), sent)
+    }
+
+    fn good() -> (Vec<u8>, Completion) {
+        (Vec::new(), Completion::default())
+    }
+
+    fn unit_attention(asc: u8, ascq: u8) -> (Vec<u8>, Completion) {
+        let completion = Completion {
+            status: ScsiStatus::CHECK_CONDITION,
+            sense: vec![0x72, 6, asc, ascq, 0, 0, 0, 0],
+            ..Completion::default()
+        };
+        (Vec::new(), completion)
+    }
+
+    fn keys(generation: u32, keys: &[u64]) -> (Vec<u8>, Completion) {
+        let keys = keys.iter().copied().map(ReservationKey).collect();
+        (ReadKeys { generation, keys }.emit(), Completion::default())
+    }
+
+    fn unreserved(generation: u32) -> (Vec<u8>, Completion) {
+        let reservation = ReadReservation {
+            generation,
+            reservation: None,
+        };
+        (reservation.emit(), Completion::default())
+    }
+
+    fn register() -> PersistentReserveOut {
+        PersistentReserveOut {
+            service_action_reservation_key: ReservationKey(0xabc),
+            ..PersistentReserveOut::new(prout::ServiceAction::Register)
+        }
+    }
+
+    const IN: u8 = Cdb::PERSISTENT_RESERVE_IN;
+    const OUT: u8 = Cdb::PERSISTENT_RESERVE_OUT;
+
+    #[test]
+    fn commands_are_sent_once_where_nobody_says_otherwise() {
+        let (mut unit, sent) = scripted(vec![unit_attention(0x29, 0), good()]);
+        assert!(unit.change(&register()).unwrap_err().is_unit_attention());
+        assert_eq!(*sent.lock().unwrap(), [OUT]);
+        assert!(unit.take_unit_attentions().is_empty());
+    }
+
+    #[test]
+    fn a_change_is_sent_again_after_what_concerns_no_registration() {
+        let (mut unit, sent) = scripted(vec![unit_attention(0x29, 0), good()]);
+        unit.set_unit_attention_retries(1);
+        unit.change(&register()).unwrap();
+        assert_eq!(*sent.lock().unwrap(), [OUT, OUT]);
+        let passed = unit.take_unit_attentions();
+        assert_eq!((passed.len(), passed[0].asc), (1, 0x29));
+        assert!(unit.take_unit_attentions().is_empty());
+    }
+
+    #[test]
+    fn no_change_follows_a_preemption_that_nobody_looked_at() {
+        let preempted = || unit_attention(0x2a, 0x05);
+        let (mut unit, sent) = scripted(vec![preempted(), preempted(), keys(1, &[])]);
+        unit.set_unit_attention_retries(3);
+        assert!(unit.change(&register()).unwrap_err().is_unit_attention());
+        assert_eq!(*sent.lock().unwrap(), [OUT]);
+        // Whoever reads has it told.
+        assert!(unit.read_keys().unwrap().keys.is_empty());
+        assert_eq!(unit.take_unit_attentions().len(), 1);
+
+        // What is read to compare with is part of the change.
+        let (mut unit, sent) = scripted(vec![preempted()]);
+        unit.set_unit_attention_retries(3);
+        let refused = unit.change_verified(&register(), &[]);
+        assert!(matches!(
+            refused,
+            Err(ChangeError::Before(QueryError::Command(error))) if error.is_unit_attention()
+        ));
+        assert_eq!(*sent.lock().unwrap(), [IN]);
+    }
+
+    #[test]
+    fn changes_are_verified() {
+        let run = |after: Vec<(Vec<u8>, Completion)>| {
+            let before = vec![keys(1, &[]), unreserved(1), good()];
+            let (mut unit, sent) = scripted(before.into_iter().chain(after).collect());
+            let ended = unit.change_verified(&register(), &[]);
+            let sent = sent.lock().unwrap().clone();
+            assert_eq!(sent[..3], [IN, IN, OUT]);
+            ended
+        };
+        run(vec![keys(2, &[0xabc]), unreserved(2)]).unwrap();
+        let missing = run(vec![keys(1, &[]), unreserved(1)]);
+        assert!(matches!(missing, Err(ChangeError::Mismatch(_))));
+        let disturbed = run(vec![keys(7, &[]), unreserved(7)]);
+        assert!(matches!(disturbed, Err(ChangeError::Disturbed(_))));
+        let unread = run(Vec::new());
+        let text = unread.as_ref().unwrap_err().to_string();
+        assert!(matches!(unread, Err(ChangeError::After(_))));
+        assert_eq!(
+            text,
+            "accepted, but what is there now cannot be read: \
+             the kernel did not carry it out: No such device"
+        );
+    }
+
+    #[test]
+    fn a_change_that_is_refused_is_not_compared() {
+        let conflict = Completion {
+            status: ScsiStatus::RESERVATION_CONFLICT,
+            ..Completion::default()
+        };
+        let (mut unit, sent) = scripted(vec![keys(1, &[]), unreserved(1), (Vec::new(), conflict)]);
+        let refused = unit.change_verified(&register(), &[]);
+        assert!(matches!(refused, Err(ChangeError::Change(error)) if error.is_conflict()));
+        assert_eq!(*sent.lock().unwrap(), [IN, IN, OUT]);
     }
 }

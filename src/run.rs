@@ -12,7 +12,7 @@ use crate::cli::judge::judge;
 use crate::cli::request::{AccessPolicy, Environment, Operation, Request, Task};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
-use crate::cli::usage_error::UsageError;
+use crate::cli::usage_error::{UsageError, UsageErrorKind};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -32,7 +32,7 @@ mod report;
 mod trace;
 
 use console::Console;
-use device::{Device, Record, Session, malformed};
+use device::{Device, Record, Session};
 use report::{InquiryFailure, report};
 
 /// Everything outside the program that a run touches.
@@ -71,15 +71,15 @@ impl std::fmt::Debug for World<'_> {
 }
 
 /// What a run that went well has to say by its exit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Done {
     /// It is done, or the answer is yes.
     Yes,
     /// The answer is no.
     No,
-    /// It could not be done for some of several devices, of which all has been said; this is the
-    /// status for it.
-    Partly(ExitStatus),
+    /// It could not be done for some of several devices, of which all has been said; this was the
+    /// first failure.
+    Partly(Error),
 }
 
 /// Runs the program and tells with which status it ends.
@@ -98,7 +98,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
         console.err(format!("{note}\n").as_bytes());
     }
     let mut is_change = false;
-    let (status, written) = match request {
+    let (ended, written) = match request {
         Ok(Request::Task(task)) => {
             is_change = matches!(task.operation, Operation::Out { .. });
             let session = Session {
@@ -116,7 +116,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
         }
         Ok(request) => {
             console.put(information(&request).as_bytes());
-            (ExitStatus::SUCCESS, Ok(()))
+            (Ok(Done::Yes), Ok(()))
         }
         Err(error) => {
             if let UsageError::Word(_) = error {
@@ -126,23 +126,41 @@ pub fn run(world: World<'_>) -> ExitStatus {
                     .map_or_else(|| "sg_persist".into(), |name| name.to_string_lossy());
                 console.err(format!("{program}: ").as_bytes());
             }
+            let is_question = error.kind() == UsageErrorKind::Question;
             let error = Error::from(error);
             report(&error, 0, &console, InquiryFailure::OnStdout);
-            ((&error).into(), Ok(()))
+            match is_question {
+                true => (Ok(Done::Yes), Ok(())),
+                false => (Err(error), Ok(())),
+            }
         }
     };
     let shown = console
         .finish()
         .map_err(|source| Error::Output { file: None, source });
     match shown.and(written) {
-        Ok(()) => status,
-        Err(error) => lost(&error, status, is_change, &console),
+        Ok(()) => status(&ended),
+        Err(error) => lost(&error, &ended, is_change, &console),
     }
 }
 
-/// The status of a run that has ended with `status` and whose output could not be written. What
+/// The status of a run that has ended so.
+fn status(ended: &Result<Done, Error>) -> ExitStatus {
+    match ended {
+        Ok(Done::Yes) => ExitStatus::SUCCESS,
+        Ok(Done::No) => ExitStatus::FALSE,
+        Ok(Done::Partly(error)) | Err(error) => error.into(),
+    }
+}
+
+/// The status of a run that has `ended` so and whose output could not be written. What
 /// went wrong at the device counts for more, and so does that a change was made.
-fn lost(error: &Error, status: ExitStatus, is_change: bool, console: &Console<'_>) -> ExitStatus {
+fn lost(
+    error: &Error,
+    ended: &Result<Done, Error>,
+    is_change: bool,
+    console: &Console<'_>,
+) -> ExitStatus {
     // Nobody reads the answer any more, and nobody needs to be told.
     let is_unread = matches!(
         error,
@@ -151,15 +169,15 @@ fn lost(error: &Error, status: ExitStatus, is_change: bool, console: &Console<'_
     if !is_unread {
         report(error, 0, console, InquiryFailure::OnStdout);
     }
-    match status {
-        ExitStatus::SUCCESS if is_change => {
+    match ended {
+        Ok(Done::Yes) if is_change => {
             if !is_unread {
                 console.err(b"The change itself was made\n");
             }
-            status
+            ExitStatus::SUCCESS
         }
-        ExitStatus::SUCCESS | ExitStatus::FALSE => error.into(),
-        _ => status,
+        Ok(Done::Yes | Done::No) => error.into(),
+        Ok(Done::Partly(_)) | Err(_) => status(ended),
     }
 }
 
@@ -182,7 +200,7 @@ fn perform(
     session: &Session<'_, '_>,
     argv: &[OsString],
     output: &mut dyn Output,
-) -> (ExitStatus, Result<(), Error>) {
+) -> (Result<Done, Error>, Result<(), Error>) {
     let (task, console) = (session.task, session.console);
     let file = task.json.as_ref().and_then(|json| json.file.as_ref());
     let cannot_write = |source| Error::Output {
@@ -194,36 +212,30 @@ fn perform(
         Err(source) => {
             let error = cannot_write(source);
             report(&error, task.verbosity, console, InquiryFailure::OnStdout);
-            return ((&error).into(), Ok(()));
+            return (Err(error), Ok(()));
         }
     };
     if task.json.is_some() {
         console.hide();
     }
-    let result = carry_out(session);
-    let status = match &result {
-        Ok(Done::Yes) => ExitStatus::SUCCESS,
-        Ok(Done::No) => ExitStatus::FALSE,
-        Ok(Done::Partly(status)) => *status,
-        Err(error) => {
-            report(error, task.verbosity, console, InquiryFailure::OnStdout);
-            error.into()
-        }
-    };
+    let ended = carry_out(session);
+    if let Err(error) = &ended {
+        report(error, task.verbosity, console, InquiryFailure::OnStdout);
+    }
     let Some(options) = &task.json else {
-        return (status, Ok(()));
+        return (ended, Ok(()));
     };
     let plain = console.hidden();
-    let error = result.as_ref().err();
-    let document = document::document(session, options, argv, &plain, status, error);
+    let error = ended.as_ref().err();
+    let document = document::document(session, options, argv, &plain, status(&ended), error);
     match draft {
         Some(draft) => {
             let written = draft.publish(document.as_bytes());
-            (status, written.map_err(cannot_write))
+            (ended, written.map_err(cannot_write))
         }
         None => {
             console.put(document.as_bytes());
-            (status, Ok(()))
+            (ended, Ok(()))
         }
     }
 }
@@ -325,7 +337,11 @@ fn read(
             if count > 0 {
                 console.put(hex::came(count, &data).as_bytes());
             }
-            Err(malformed(action, source, given))
+            Err(Error::Malformed {
+                action,
+                source,
+                given,
+            })
         }
     }
 }

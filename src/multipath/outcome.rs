@@ -38,11 +38,17 @@ const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
 pub fn class(error: &CommandError) -> Class {
     match error {
         CommandError::Os(error) => ioctl_class(error),
-        CommandError::Transport(host, driver) => transport_class(*host, *driver),
-        CommandError::Status(status) => status_class(*status),
-        CommandError::Sense(Some(sense)) => sense_class(sense),
+        CommandError::Transport {
+            host_status,
+            driver_status,
+            ..
+        } => transport_class(*host_status, *driver_status),
+        CommandError::Status { status, .. } => status_class(*status),
+        CommandError::Sense {
+            sense: Some(sense), ..
+        } => sense_class(sense),
         // CHECK CONDITION for a reason that nobody can read.
-        CommandError::Sense(None) => Class::Unknown,
+        CommandError::Sense { sense: None, .. } => Class::Unknown,
         CommandError::Malformed(_) | CommandError::Residual { .. } => Class::NoAnswer,
         // Accepted, and not as a whole: what is there has to be read.
         CommandError::NotThere(_) | CommandError::Unverified(_) => Class::Unknown,
@@ -145,13 +151,16 @@ mod tests {
     use crate::scsi::sense::SenseFormat;
 
     fn sense(key: SenseKey, asc: u8, ascq: u8, deferred: bool) -> CommandError {
-        CommandError::Sense(Some(Sense {
-            key,
-            asc,
-            ascq,
-            deferred,
-            format: SenseFormat::Fixed,
-        }))
+        CommandError::Sense {
+            sense: Some(Sense {
+                key,
+                asc,
+                ascq,
+                deferred,
+                format: SenseFormat::Fixed,
+            }),
+            reason: None,
+        }
     }
 
     fn os(number: i32) -> CommandError {
@@ -169,7 +178,10 @@ mod tests {
     #[test]
     fn conflict() {
         for status in [0x18, 0x19, 0x98, 0x99] {
-            let error = CommandError::Status(ScsiStatus(status));
+            let error = CommandError::Status {
+                status: ScsiStatus(status),
+                reason: None,
+            };
             assert_eq!(class(&error), Class::Conflict);
         }
     }
@@ -217,11 +229,18 @@ mod tests {
             assert_eq!(class(&os(number)), Class::NotOnThisPath);
         }
         for driver in [0x00, 0x08] {
-            let error = CommandError::Transport(HostStatus(0x01), DriverStatus(driver));
+            let error = CommandError::Transport {
+                host_status: HostStatus(0x01),
+                driver_status: DriverStatus(driver),
+                reason: None,
+            };
             assert_eq!(class(&error), Class::NotOnThisPath);
         }
         for status in [0x08, 0x28, 0x30, 0x09, 0xa8] {
-            let error = CommandError::Status(ScsiStatus(status));
+            let error = CommandError::Status {
+                status: ScsiStatus(status),
+                reason: None,
+            };
             assert_eq!(class(&error), Class::NotOnThisPath);
         }
     }
@@ -230,12 +249,20 @@ mod tests {
     fn unknown() {
         for host in (0..=0xff).filter(|&host| host != 0x01) {
             for driver in [0x00, 0x06, 0x08] {
-                let error = CommandError::Transport(HostStatus(host), DriverStatus(driver));
+                let error = CommandError::Transport {
+                    host_status: HostStatus(host),
+                    driver_status: DriverStatus(driver),
+                    reason: None,
+                };
                 assert_eq!(class(&error), Class::Unknown, "{host:#x} {driver:#x}");
             }
         }
         for driver in (1..=0x07).chain(9..=0x0f) {
-            let error = CommandError::Transport(HostStatus(0x01), DriverStatus(driver));
+            let error = CommandError::Transport {
+                host_status: HostStatus(0x01),
+                driver_status: DriverStatus(driver),
+                reason: None,
+            };
             assert_eq!(class(&error), Class::Unknown);
         }
         for number in [
@@ -252,7 +279,10 @@ mod tests {
         assert_eq!(class(&error), Class::Unknown);
         // CONDITION MET, INTERMEDIATE, TASK ABORTED, reserved ones, and nothing but vendor bits.
         for status in [0x04, 0x10, 0x14, 0x40, 0x3e, 0x01, 0x80] {
-            let error = CommandError::Status(ScsiStatus(status));
+            let error = CommandError::Status {
+                status: ScsiStatus(status),
+                reason: None,
+            };
             assert_eq!(class(&error), Class::Unknown);
         }
         for key in (0..=15).map(SenseKey) {
@@ -267,7 +297,13 @@ mod tests {
             // About an earlier command.
             assert_eq!(class(&sense(key, 0x44, 0x00, true)), Class::Unknown);
         }
-        assert_eq!(class(&CommandError::Sense(None)), Class::Unknown);
+        assert_eq!(
+            class(&CommandError::Sense {
+                sense: None,
+                reason: None
+            }),
+            Class::Unknown
+        );
         assert_eq!(
             class(&CommandError::NotThere(String::new())),
             Class::Unknown

@@ -56,6 +56,7 @@ pub const fn get_host_identifier(form: Form) -> Command {
 
 /// The fields of the Identify Controller data structure that this program looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IdentifyController {
     /// ASCII, filled with blanks.
     #[doc(alias = "MN")]
@@ -82,7 +83,7 @@ pub struct IdentifyController {
 
 impl IdentifyController {
     /// Bytes that are looked at.
-    pub const USED: usize = 522;
+    pub(crate) const USED: usize = 522;
 
     /// Reads the first 522 of the [`IDENTIFY_LENGTH`] bytes.
     ///
@@ -129,6 +130,7 @@ impl IdentifyController {
 
 /// The fields of the Identify Namespace data structure that this program looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IdentifyNamespace {
     /// What reservations it supports.
     #[doc(alias = "RESCAP")]
@@ -137,7 +139,7 @@ pub struct IdentifyNamespace {
 
 impl IdentifyNamespace {
     /// Bytes that are looked at.
-    pub const USED: usize = 32;
+    pub(crate) const USED: usize = 32;
 
     /// Reads the first 32 of the [`IDENTIFY_LENGTH`] bytes.
     ///

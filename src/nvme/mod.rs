@@ -11,7 +11,7 @@ pub mod status;
 
 /// What a buffer for data in has to be filled with before the command is sent: controllers do not
 /// tell how much they wrote, so what was not written must show.
-pub const UNWRITTEN: u8 = 0xff;
+pub(crate) const UNWRITTEN: u8 = 0xff;
 
 /// Which of a controller's queues a command goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -264,14 +264,14 @@ impl Form {
 
 /// Bytes of room that have to be left behind a report that is known to be whole: those of the
 /// largest descriptor. A controller may count only the registered controllers that fit.
-pub const SPARE_ROOM: usize = 64;
+pub(crate) const SPARE_ROOM: usize = 64;
 
 /// The most bytes of room that make a difference: 65535 registered controllers in the extended form
 /// take all but [`SPARE_ROOM`].
-pub const MOST_ROOM: usize = 64 + 65535 * 64 + SPARE_ROOM;
+pub(crate) const MOST_ROOM: usize = 64 + 65535 * 64 + SPARE_ROOM;
 
 /// Reservation Report for the namespace `nsid`, with room for `room` bytes, as a multiple of 4 not
-/// less than 4 and not more than [`MOST_ROOM`]: [`Command::data_length`].
+/// less than 4 and not more than 4194368: [`Command::data_length`].
 #[must_use]
 pub fn report(nsid: u32, form: Form, room: usize) -> Command {
     let room = room.clamp(4, MOST_ROOM).next_multiple_of(4);
@@ -293,6 +293,7 @@ pub fn report(nsid: u32, form: Form, room: usize) -> Command {
 
 /// One registered controller: a host's registration, as it is seen through that controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Registrant {
     /// The controller's number; [`Registrant::DYNAMIC`] for one that has none of its own.
     #[doc(alias = "CNTLID")]
@@ -321,6 +322,7 @@ impl Registrant {
 
 /// A whole reservation report.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReservationReport {
     /// Counts the changes to the registrations.
     #[doc(alias = "GEN")]
@@ -339,6 +341,7 @@ pub struct ReservationReport {
 
 /// Why bytes are no reservation report.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum InvalidReport {
     /// It ends inside its header.
     #[error("the reservation report is too short: {0}")]
@@ -376,6 +379,7 @@ pub struct Held {
 
 /// What a report says contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Contradiction {
     /// The type is reserved.
     #[error("the reservation report names reservation type {0:#x}, which is not defined")]

@@ -11,7 +11,7 @@ pub mod effect;
 pub mod prin;
 pub mod prout;
 pub mod retry;
-pub mod room;
+pub(crate) mod room;
 pub mod snapshot;
 pub mod transport_id;
 

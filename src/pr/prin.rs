@@ -13,7 +13,7 @@ use crate::scsi::bytes::{Reader, Truncated};
 use crate::scsi::cdb::Cdb;
 
 /// Bytes of the header that READ KEYS, READ RESERVATION and READ FULL STATUS begin with.
-pub const HEADER_LENGTH: usize = 8;
+pub(crate) const HEADER_LENGTH: usize = 8;
 
 /// What is asked of the device server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl ServiceAction {
 
     /// The bytes of the field that tells how long the parameter data is.
     #[must_use]
-    pub const fn length_field(self) -> Range<usize> {
+    pub(crate) const fn length_field(self) -> Range<usize> {
         match self {
             Self::ReportCapabilities => 0..2,
             _ => 4..HEADER_LENGTH,
@@ -105,7 +105,7 @@ impl ServiceAction {
     /// fit and name the length of what they wrote: the list is whole only where the largest element
     /// would have had its place behind it.
     #[must_use]
-    pub const fn proves_whole(self, claimed: u64, room: u16) -> bool {
+    pub(crate) const fn proves_whole(self, claimed: u64, room: u16) -> bool {
         let room = room as u64;
         match self {
             Self::ReportCapabilities => true,
@@ -149,6 +149,7 @@ pub enum ParameterData {
 
 /// Why parameter data is not an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Malformed {
     /// It ends inside its fixed part.
     #[error("the response is too short: {0}")]
@@ -230,7 +231,7 @@ impl Malformed {
 ///
 /// # Errors
 /// [`Malformed::ZerosBesideSense`] when it holds nothing but zeros.
-pub fn beside_sense(data: &[u8]) -> Result<(), Malformed> {
+pub(crate) fn beside_sense(data: &[u8]) -> Result<(), Malformed> {
     match data.iter().any(|&byte| byte != 0) {
         true => Ok(()),
         false => Err(Malformed::ZerosBesideSense(data.len())),
@@ -261,7 +262,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the first [`HEADER_LENGTH`] bytes of `data`.
+    /// Reads the first eight bytes of `data`.
     ///
     /// # Errors
     /// [`Truncated`] when fewer came.

@@ -171,6 +171,7 @@ pub struct PersistentReserveOut {
 
 /// Why bytes are no PERSISTENT RESERVE OUT command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum InvalidOut {
     /// It is another command.
     #[error("it is not a PERSISTENT RESERVE OUT command")]

@@ -62,6 +62,7 @@ const fn concerns_nothing_registered(asc: u8, ascq: u8) -> bool {
 
 /// Why a command is not sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// It has been sent as often as it may be.
     NoneLeft,

@@ -10,7 +10,7 @@ use super::prin::{
 /// At first it is what was asked for or the usual one, for READ FULL STATUS ample; then ample, and
 /// at last all that the field can hold. Where so much is refused, twice as much as was not enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub(crate) struct Room {
     action: ServiceAction,
     least: u16,
     now: u16,
@@ -23,7 +23,7 @@ pub struct Room {
 impl Room {
     /// For `action`; `given` is what a user asked for.
     #[must_use]
-    pub fn new(action: ServiceAction, given: Option<u16>) -> Self {
+    pub(crate) fn new(action: ServiceAction, given: Option<u16>) -> Self {
         let least = given.unwrap_or(DEFAULT_ALLOCATION_LENGTH);
         let now = match action {
             // No device server lists anything in less than a header.
@@ -43,18 +43,18 @@ impl Room {
 
     /// The ALLOCATION LENGTH of the next attempt.
     #[must_use]
-    pub const fn bytes(&self) -> u16 {
+    pub(crate) const fn bytes(&self) -> u16 {
         self.now
     }
 
     /// Whether less can be asked for, where a command is refused, perhaps since this is too much.
     #[must_use]
-    pub const fn can_shrink(&self) -> bool {
+    pub(crate) const fn can_shrink(&self) -> bool {
         self.now > self.least
     }
 
     /// The room was refused: less is to be tried. `false` where there is nothing left to try.
-    pub fn shrink(&mut self) -> bool {
+    pub(crate) fn shrink(&mut self) -> bool {
         self.too_much = Some(self.now);
         match self.too_little {
             None => {
@@ -68,7 +68,7 @@ impl Room {
 
     /// The answer is not proven whole: more is to be tried. `false` where there is nothing left to
     /// try.
-    pub fn grow(&mut self) -> bool {
+    pub(crate) fn grow(&mut self) -> bool {
         self.too_little = Some(self.now);
         self.grow_from(self.now)
     }

@@ -6,6 +6,7 @@ use super::prin::{Malformed, ReadFullStatus, ReadKeys, ReadReservation};
 
 /// The registrations and the reservation at one PRGENERATION.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// The keys of all registrations.
     pub keys: ReadKeys,
@@ -17,6 +18,7 @@ pub struct Snapshot {
 
 /// Why there is no answer to a question that a device server need not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NoAnswer {
     /// It does not support the service action.
     #[error("not supported")]

@@ -26,7 +26,7 @@ const NAME_TYPES: [&[u8]; 4] = [b"iqn.", b"eui.", b"naa.", b"IQN."];
 
 /// Whether a text has the shape of an iSCSI name.
 #[must_use]
-pub fn is_iscsi_name(text: &[u8]) -> bool {
+pub(crate) fn is_iscsi_name(text: &[u8]) -> bool {
     NAME_TYPES.iter().any(|start| text.starts_with(start))
 }
 
@@ -90,6 +90,7 @@ impl ProtocolIdentifier {
 
 /// Why bytes or a name do not make a TransportID.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum InvalidTransportId {
     /// Not the size that the protocol fixes.
     #[error("a TransportID of this protocol takes {MINIMUM_LENGTH} bytes, {given} given")]
@@ -127,6 +128,7 @@ pub enum InvalidTransportId {
 /// What a TransportID says, where its protocol and format are understood
 /// (SPC-5 7.6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Initiator<'a> {
     /// Fibre Channel.
     Fcp {

@@ -3,7 +3,7 @@
 use super::device::{Device, Session};
 use crate::cli::request::Operation;
 use crate::error::Error;
-use crate::pr::effect::{self, Sender, Verdict};
+use crate::pr::effect::Sender;
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
 use crate::pr::room::Room;
 use crate::render::dry_run as shown;
@@ -57,19 +57,12 @@ pub(super) fn change(
     };
     // What is read to compare is not what was asked for, nor how it ended.
     let completion = session.record.borrow().completion.clone();
-    let after = device.state_after(out, sender).map_err(Error::from);
-    {
-        let mut record = session.record.borrow_mut();
-        record.cdb = Some(out.emit().0);
-        record.completion = completion;
-        record.os_error = None;
-    }
-    let after = after.map_err(|error| Error::Disturbed(error.to_string()))?;
-    match effect::check(&before, out, &after, sender) {
-        Verdict::Holds => Ok(()),
-        Verdict::Disturbed(doubt) => Err(Error::Disturbed(doubt.to_string())),
-        Verdict::Mismatch(mismatch) => Err(Error::NotVerified(mismatch.to_string())),
-    }
+    let verified = device.verify(&before, out, sender);
+    let mut record = session.record.borrow_mut();
+    record.cdb = Some(out.emit().0);
+    record.completion = completion;
+    record.os_error = None;
+    Ok(verified?)
 }
 
 /// Shows the command and sends nothing.

@@ -10,17 +10,15 @@ use super::console::Console;
 use super::trace::Tracer;
 use crate::cli::request::{AccessPolicy, Operation, Task};
 use crate::clock::Clock;
-use crate::error::{Error, Family};
-use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
+use crate::error::{Error, Sent};
+use crate::logical_unit::{ChangeError, Exchange, InquiryError, LogicalUnit, QueryError};
 use crate::pr::effect::Registrants;
-use crate::pr::prin::{self, Malformed, ParameterData};
-use crate::pr::prout;
+use crate::pr::prin::ParameterData;
 use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
-use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
     os_error_text,
@@ -239,33 +237,19 @@ impl Exchange for Channel<'_, '_> {
         if is_change {
             self.session.record.borrow_mut().change_was_sent = true;
         }
-        moved.map_err(|source| {
-            let code = cdb.as_bytes().get(1).copied().unwrap_or_default() & 0x1f;
-            match cdb.operation_code() {
-                Cdb::INQUIRY => {
-                    if let CommandError::Residual { residual, .. } = source {
-                        (self.session.print)(&format!(
-                            "inquiry resid ({residual}) should never exceed requested len={requested}\n"
-                        ));
-                    }
-                    Error::Inquiry {
-                        device: self.name.to_owned(),
-                        source,
-                    }
+        moved.map_err(|source| match Sent::of(cdb) {
+            Some(command) => Error::Command { command, source },
+            // Nothing else is sent but INQUIRY.
+            None => {
+                if let CommandError::Residual { residual, .. } = source {
+                    (self.session.print)(&format!(
+                        "inquiry resid ({residual}) should never exceed requested len={requested}\n"
+                    ));
                 }
-                Cdb::PERSISTENT_RESERVE_OUT => Error::Command {
-                    command: format!("PR out ({})", name(prout::ServiceAction::from_code(code).map(prout::ServiceAction::name))),
-                    family: match prout::ServiceAction::from_code(code) {
-                        Some(prout::ServiceAction::RegisterAndMove) => Family::Move,
-                        _ => Family::Out,
-                    },
+                Error::Inquiry {
+                    device: self.name.to_owned(),
                     source,
-                },
-                _ => Error::Command {
-                    command: format!("PR in ({})", name(prin::ServiceAction::from_code(code).map(prin::ServiceAction::name))),
-                    family: Family::In,
-                    source,
-                },
+                }
             }
         })
     }
@@ -305,11 +289,6 @@ impl Exchange for Channel<'_, '_> {
     }
 }
 
-/// A service action's name; all that are sent have one.
-fn name(name: Option<&'static str>) -> &'static str {
-    name.unwrap_or("unknown")
-}
-
 impl<'a, 'c> Device<'a, 'c> {
     /// Opens the device called `name`.
     pub(super) fn open(
@@ -334,7 +313,8 @@ impl<'a, 'c> Device<'a, 'c> {
         let inquiry = self.inquiry();
         let session = self.exchange().session;
         let inquiry = inquiry.map_err(|error| match error {
-            QueryError::Truncated(source) => {
+            InquiryError::Command(error) => error,
+            InquiryError::Truncated(source) => {
                 if session.task.verbosity > 0 {
                     let length = source.length;
                     (session.print)(&format!(
@@ -346,7 +326,6 @@ impl<'a, 'c> Device<'a, 'c> {
                     source,
                 }
             }
-            error => error.into(),
         })?;
         session.record.borrow_mut().inquiry = Some(inquiry.clone());
         Ok(inquiry)
@@ -365,26 +344,25 @@ impl From<QueryError<Error>> for Error {
     fn from(error: QueryError<Error>) -> Self {
         match error {
             QueryError::Command(error) => error,
-            QueryError::Malformed { action, source } => malformed(action, source, None),
-            // INQUIRY alone ends so, and Device::identify takes it.
-            QueryError::Truncated(source) => {
-                malformed(prin::ServiceAction::ReadKeys, source.into(), None)
-            }
+            QueryError::Malformed { action, source } => Self::Malformed {
+                action,
+                source,
+                given: None,
+            },
             QueryError::Unsteady => Self::Unsteady,
         }
     }
 }
 
-/// The error about an answer that is none. `given` is the room that was asked for.
-pub(super) fn malformed(
-    action: prin::ServiceAction,
-    source: Malformed,
-    given: Option<u16>,
-) -> Error {
-    Error::Malformed {
-        command: format!("PR in ({})", action.name()),
-        advice: super::report::advice(action, &source, given),
-        source,
+impl From<ChangeError<Error>> for Error {
+    fn from(error: ChangeError<Error>) -> Self {
+        match error {
+            ChangeError::Before(error) => error.into(),
+            ChangeError::Change(error) => error,
+            ChangeError::After(error) => Self::Unread(Box::new(error.into())),
+            ChangeError::Disturbed(disturbed) => Self::Disturbed(disturbed),
+            ChangeError::Mismatch(mismatch) => Self::NotVerified(mismatch),
+        }
     }
 }
 
@@ -402,14 +380,8 @@ const fn not_again(refusal: Refusal) -> &'static str {
 /// The sense data of a unit attention, if that is how a command ended.
 fn unit_attention(result: &io::Result<Completion>) -> Option<Vec<u8>> {
     let completion = result.as_ref().ok()?;
-    match completion.check() {
-        Err(CommandError::Sense(Some(Sense {
-            key: SenseKey::UNIT_ATTENTION,
-            deferred: false,
-            ..
-        }))) => Some(completion.sense.clone()),
-        _ => None,
-    }
+    let error = completion.check().err()?;
+    error.is_unit_attention().then(|| completion.sense.clone())
 }
 
 /// What a command moved that was to move so many bytes, or why it was not carried out.

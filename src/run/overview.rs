@@ -4,28 +4,27 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::Done;
-use super::device::{Device, Session, malformed};
+use super::device::{Device, Session};
 use super::report::{InquiryFailure, report};
 use crate::error::Error;
-use crate::exit::ExitStatus;
 use crate::pr::prin::ServiceAction;
 use crate::render::DeviceText;
 use crate::render::overview::{Style, Unit, table};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
 
-/// A table for each device. One that fails does not keep the others from theirs; the status is that
-/// of the first failure, or of the first reservation that is not told.
+/// A table for each device. One that fails does not keep the others from theirs; the run ends
+/// with the first failure, or the first reservation that is not told.
 pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
     let mut done = Done::Yes;
     let devices = std::iter::once(&session.task.device).chain(&session.task.more_devices);
     let mut shown = false;
-    let mut fails = |line: &str, error: &Error| {
+    let mut fails = |line: &str, error: Error| {
         session.console.err(line.as_bytes());
         let (verbosity, console) = (session.task.verbosity, session.console);
-        report(error, verbosity, console, InquiryFailure::OnStderr);
-        if done == Done::Yes {
-            done = Done::Partly(ExitStatus::from(error));
+        report(&error, verbosity, console, InquiryFailure::OnStderr);
+        if let Done::Yes = done {
+            done = Done::Partly(error);
         }
     };
     for name in devices {
@@ -40,12 +39,12 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
                     let device = name.to_string_lossy();
                     let line =
                         format!("sg_persist: the overview of {device} lacks the reservation:\n");
-                    fails(&line, &error);
+                    fails(&line, error);
                 }
             }
             Err(error) => {
                 let device = name.to_string_lossy();
-                fails(&format!("sg_persist: no overview of {device}:\n"), &error);
+                fails(&format!("sg_persist: no overview of {device}:\n"), error);
             }
         }
     }
@@ -85,6 +84,10 @@ fn of(
         shown: DeviceText::Printable,
     };
     let reservation = snapshot.reservation.as_ref().err().cloned();
-    let missing = reservation.map(|source| malformed(ServiceAction::ReadReservation, source, None));
+    let missing = reservation.map(|source| Error::Malformed {
+        action: ServiceAction::ReadReservation,
+        source,
+        given: None,
+    });
     Ok((table(&unit, style), missing))
 }

@@ -1,13 +1,18 @@
 //! What is said of what ended a run.
 
+use std::borrow::Cow;
+
 use super::console::Console;
 use crate::cli::usage;
-use crate::error::{Error, Family};
+use crate::error::{Error, Sent};
 use crate::exit::ExitStatus;
 use crate::pr::prin::{
     AMPLE_ALLOCATION_LENGTH, DEFAULT_ALLOCATION_LENGTH, Malformed, ServiceAction,
 };
+use crate::pr::prout;
 use crate::render::visible;
+use crate::scsi::sense::{Sense, SenseKey};
+use crate::transport::CommandError;
 
 /// Where it is said that INQUIRY failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,7 @@ pub(super) fn report(
         | Error::Unsteady
         | Error::NotVerified(_)
         | Error::Disturbed(_)
+        | Error::Unread(_)
         | Error::Inquiry { .. }
         | Error::InquiryData { .. } => {
             say(&error.to_string());
@@ -61,19 +67,25 @@ pub(super) fn report(
             }
             return;
         }
-        Error::Command {
-            command, family, ..
-        } => say(&format!(
-            "{command}: {}",
-            failure_text(status, *family, verbosity)
-        )),
-        Error::Malformed { source, advice, .. } => {
+        Error::Command { command, source } => {
+            let reason = refusal_text(*command, source).map(Cow::Borrowed);
+            let reason = reason.or_else(|| match verbosity {
+                0 => status.text(),
+                _ => status.long_text().map(Cow::Owned),
+            });
+            say(&format!("{command}: {}", reason.unwrap_or_default()));
+        }
+        Error::Malformed {
+            action,
+            source,
+            given,
+        } => {
             if let Malformed::CapabilitiesLength { .. } = source {
                 say("Unexpected response for PRIN Report Capabilities");
             }
             say(&error.to_string());
-            if let Some(advice) = advice {
-                say(advice);
+            if let Some(advice) = advice(*action, source, *given) {
+                say(&advice);
             }
         }
     }
@@ -85,30 +97,44 @@ pub(super) fn report(
     }
 }
 
-/// Why a command failed, in the words that the original has for the exit status.
-fn failure_text(status: ExitStatus, family: Family, verbosity: u8) -> String {
-    match (status, family) {
-        (ExitStatus::INVALID_OPCODE, _) => "command not supported".to_owned(),
-        (ExitStatus::ILLEGAL_REQUEST, Family::In) => {
-            "bad field in cdb or parameter list (perhaps unsupported service action)".to_owned()
+/// Why the device server refuses a command, where the original has words for it that differ from
+/// those for the exit status.
+fn refusal_text(command: Sent, source: &CommandError) -> Option<&'static str> {
+    let CommandError::Sense {
+        sense:
+            Some(Sense {
+                key: SenseKey::ILLEGAL_REQUEST,
+                deferred: false,
+                asc,
+                ascq,
+                ..
+            }),
+        ..
+    } = source
+    else {
+        return None;
+    };
+    Some(match (asc, ascq, command) {
+        // Invalid command operation code.
+        (0x20, 0x00, _) => "command not supported",
+        // Invalid field in parameter list.
+        (0x26, 0x00, Sent::In(_)) => return None,
+        (0x26, 0x00, Sent::Out(prout::ServiceAction::RegisterAndMove)) => {
+            "bad field in parameter list"
         }
-        (ExitStatus::ILLEGAL_REQUEST, _) => {
-            "bad field in cdb (perhaps unsupported service action)".to_owned()
+        (0x26, 0x00, Sent::Out(_)) => "bad field parameter list",
+        // Logical block address out of range.
+        (0x21, 0x00, _) => return None,
+        (_, _, Sent::In(_)) => {
+            "bad field in cdb or parameter list (perhaps unsupported service action)"
         }
-        (ExitStatus::INVALID_PARAMETER, Family::Out) => "bad field parameter list".to_owned(),
-        (ExitStatus::INVALID_PARAMETER, Family::Move) => "bad field in parameter list".to_owned(),
-        _ if verbosity == 0 => status.text().unwrap_or_default().into_owned(),
-        _ => status.long_text().unwrap_or_default(),
-    }
+        (_, _, Sent::Out(_)) => "bad field in cdb (perhaps unsupported service action)",
+    })
 }
 
 /// What to do about an answer to `action` that is cut, if anything can be done. `given` is the room
 /// that a user asked for.
-pub(super) fn advice(
-    action: ServiceAction,
-    source: &Malformed,
-    given: Option<u16>,
-) -> Option<String> {
+fn advice(action: ServiceAction, source: &Malformed, given: Option<u16>) -> Option<String> {
     let needed = source.needed()?;
     let room = given.unwrap_or(DEFAULT_ALLOCATION_LENGTH);
     let given = given.is_some();

@@ -5,6 +5,7 @@ use thiserror::Error;
 /// A field that did not come, or not whole.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{field} takes bytes {offset} to {}, only {length} bytes came", offset + size - 1)]
+#[non_exhaustive]
 pub struct Truncated {
     /// The field's name in the standard.
     pub field: &'static str,
@@ -18,7 +19,7 @@ pub struct Truncated {
 
 /// Takes fields from the front of some bytes.
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
@@ -26,19 +27,19 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Starts at the first of `bytes`.
     #[must_use]
-    pub const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, offset: 0 }
     }
 
     /// The offset of the next byte, counted from the start of the data.
     #[must_use]
-    pub const fn offset(&self) -> usize {
+    pub(crate) const fn offset(&self) -> usize {
         self.offset
     }
 
     /// The bytes not yet taken.
     #[must_use]
-    pub fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.offset..).unwrap_or_default()
     }
 
@@ -46,7 +47,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left; nothing is taken then.
-    pub fn bytes(&mut self, field: &'static str, size: usize) -> Result<&'a [u8], Truncated> {
+    pub(crate) fn bytes(
+        &mut self,
+        field: &'static str,
+        size: usize,
+    ) -> Result<&'a [u8], Truncated> {
         let taken = self.rest().get(..size).ok_or(Truncated {
             field,
             offset: self.offset,
@@ -67,7 +72,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when none is left.
-    pub fn u8(&mut self, field: &'static str) -> Result<u8, Truncated> {
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, Truncated> {
         self.array(field).map(u8::from_be_bytes)
     }
 
@@ -75,7 +80,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left.
-    pub fn u16(&mut self, field: &'static str) -> Result<u16, Truncated> {
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, Truncated> {
         self.array(field).map(u16::from_be_bytes)
     }
 
@@ -83,7 +88,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left.
-    pub fn u32(&mut self, field: &'static str) -> Result<u32, Truncated> {
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Truncated> {
         self.array(field).map(u32::from_be_bytes)
     }
 
@@ -91,7 +96,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left.
-    pub fn u64(&mut self, field: &'static str) -> Result<u64, Truncated> {
+    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, Truncated> {
         self.array(field).map(u64::from_be_bytes)
     }
 
@@ -99,7 +104,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left.
-    pub fn u16_le(&mut self, field: &'static str) -> Result<u16, Truncated> {
+    pub(crate) fn u16_le(&mut self, field: &'static str) -> Result<u16, Truncated> {
         self.array(field).map(u16::from_le_bytes)
     }
 
@@ -107,7 +112,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left.
-    pub fn u32_le(&mut self, field: &'static str) -> Result<u32, Truncated> {
+    pub(crate) fn u32_le(&mut self, field: &'static str) -> Result<u32, Truncated> {
         self.array(field).map(u32::from_le_bytes)
     }
 
@@ -115,7 +120,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Truncated`] when fewer are left.
-    pub fn u64_le(&mut self, field: &'static str) -> Result<u64, Truncated> {
+    pub(crate) fn u64_le(&mut self, field: &'static str) -> Result<u64, Truncated> {
         self.array(field).map(u64::from_le_bytes)
     }
 }

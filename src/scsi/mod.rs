@@ -3,8 +3,10 @@
 //!
 //! Pure functions over bytes; nothing here does I/O or knows of PERSISTENT RESERVE.
 
+pub use bytes::Truncated;
+
 pub mod asc;
-pub mod bytes;
+pub(crate) mod bytes;
 pub mod cdb;
 pub mod identification;
 pub mod inquiry;

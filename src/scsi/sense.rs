@@ -1,5 +1,9 @@
 //! Sense data: why a command ended with CHECK CONDITION (SPC-5 4.4).
 
+use std::fmt;
+
+use super::asc;
+
 /// The SENSE KEY field (SPC-5 4.4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SenseKey(pub u8);
@@ -74,6 +78,7 @@ pub enum SenseFormat {
 
 /// What both formats of sense data have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sense {
     /// What kind of thing happened.
     pub key: SenseKey,
@@ -87,6 +92,23 @@ pub struct Sense {
     pub deferred: bool,
     /// Where the fields were found.
     pub format: SenseFormat,
+}
+
+impl fmt::Display for Sense {
+    /// In words, with the numbers behind them: `Unit Attention, Registrations preempted (sense key
+    /// 6h, ASC 2Ah, ASCQ 05h)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.deferred {
+            f.write_str("of an earlier command: ")?;
+        }
+        f.write_str(self.key.name().unwrap_or("unknown sense key"))?;
+        if let Some(text) = asc::text(self.asc, self.ascq) {
+            write!(f, ", {text}")?;
+        }
+        let Self { asc, ascq, .. } = self;
+        let key = self.key.0;
+        write!(f, " (sense key {key:X}h, ASC {asc:02X}h, ASCQ {ascq:02X}h)")
+    }
 }
 
 impl Sense {
@@ -155,6 +177,7 @@ pub(crate) fn within_additional_length(sense: &[u8]) -> &[u8] {
 /// The SENSE KEY SPECIFIC field: three bytes whose meaning follows from the sense
 /// key (SPC-5 4.4.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SenseKeySpecific {
     /// ILLEGAL REQUEST: the field in error.
     FieldPointer {

@@ -114,6 +114,7 @@ pub struct Translation {
 
 /// What a command that was carried out moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Moved {
     /// Bytes of data.
     pub transferred: usize,
@@ -133,20 +134,42 @@ pub enum Shortcoming {
 }
 
 /// Why a command did not do what it should.
+///
+/// As text: one line for a person, with the names of the standards and of the kernel, and their
+/// numbers. A program asks with [`is_conflict`](Self::is_conflict),
+/// [`is_unit_attention`](Self::is_unit_attention) and [`outcome_unknown`](Self::outcome_unknown).
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CommandError {
     /// The kernel did not take it; with EINTR or ENODEV, it may have, and has given up waiting.
-    #[error("{}", os_error_text(.0))]
-    Os(io::Error),
+    #[error("the kernel did not carry it out: {}", os_error_text(.0))]
+    Os(#[source] io::Error),
     /// It did not reach the device server, or the answer got lost.
-    #[error("transport error")]
-    Transport(HostStatus, DriverStatus),
+    #[error("transport error: {}{}", transport_text(*host_status, *driver_status), because(reason))]
+    Transport {
+        /// What the midlayer says.
+        host_status: HostStatus,
+        /// What the driver says.
+        driver_status: DriverStatus,
+        /// [`Translation::reason`].
+        reason: Option<String>,
+    },
     /// The device server refused it without sense data.
-    #[error("SCSI status {:#04x}", .0.0)]
-    Status(ScsiStatus),
-    /// The device server refused it with this sense data; `None` when it made no sense.
-    #[error("CHECK CONDITION")]
-    Sense(Option<Sense>),
+    #[error("SCSI status {}{}", status_text(*status), because(reason))]
+    Status {
+        /// The status, without the bits that once were vendor specific where that leaves any.
+        status: ScsiStatus,
+        /// [`Translation::reason`].
+        reason: Option<String>,
+    },
+    /// The device server refused it with sense data.
+    #[error("CHECK CONDITION: {}{}", sense_text(sense.as_ref()), because(reason))]
+    Sense {
+        /// What it says; `None` when it made no sense.
+        sense: Option<Sense>,
+        /// [`Translation::reason`].
+        reason: Option<String>,
+    },
     /// What came back contradicts itself.
     #[error("malformed response: {0}")]
     Malformed(String),
@@ -164,6 +187,169 @@ pub enum CommandError {
         /// Bytes that were to move.
         requested: usize,
     },
+}
+
+impl CommandError {
+    /// Whether the device server refused the command since a reservation of others, or the lack of a
+    /// registration of one's own, forbids it: status RESERVATION CONFLICT (SPC-5 5.13), or what an
+    /// NVMe controller has in its place.
+    ///
+    /// The host status DID_NEXUS_FAILURE alone is no proof: virtio reports other failures so, too.
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                status: ScsiStatus::RESERVATION_CONFLICT,
+                ..
+            }
+        )
+    }
+
+    /// Whether the device server, in place of carrying the command out, reports something that has
+    /// happened (SAM-5, unit attention conditions): a reset, say, or that registrations were
+    /// preempted. It does so once; [`retry`](crate::pr::retry) says when the command may follow.
+    #[must_use]
+    pub const fn is_unit_attention(&self) -> bool {
+        matches!(
+            self,
+            Self::Sense {
+                sense: Some(Sense {
+                    key: SenseKey::UNIT_ATTENTION,
+                    deferred: false,
+                    ..
+                }),
+                ..
+            }
+        )
+    }
+
+    /// Whether a change that ended so may have been made all the same, in full or in part. Whoever
+    /// sent it has to read the keys and the reservation before anything relies on either.
+    ///
+    /// `false` where it is known what became of it:
+    ///
+    /// | error | what became of the change |
+    /// |---|---|
+    /// | status RESERVATION CONFLICT, BUSY, TASK SET FULL, ACA ACTIVE | none: the command was not processed (SAM-6 5.3.1) |
+    /// | sense key UNIT ATTENTION, NOT READY, ILLEGAL REQUEST, DATA PROTECT | none, likewise |
+    /// | deferred sense data | none: it is about an earlier command, and this one was not processed (SPC-5 4.4.5) |
+    /// | [`CommandError::Os`] with an error that Linux gives before it sends anything: EPERM, EACCES, ENXIO, ENOTTY, EBADF, ENOMEM, EAGAIN, EBUSY, EINVAL, E2BIG, ENOSYS, EOPNOTSUPP | none |
+    /// | [`CommandError::NotThere`] | it was made, and this part of it is missing |
+    ///
+    /// `true` for everything else, for want of proof:
+    ///
+    /// - any transport error, a time-out above all: the command, or only its answer, got lost. Even
+    ///   DID_NO_CONNECT is how some drivers end commands that are on their way when a device goes.
+    ///   The kernel sends no command of this kind twice;
+    /// - EINTR and ENODEV: the sg driver gives up waiting for a command that it has sent, and NVMe's
+    ///   for one that it aborted; and every error that is not named above, such as EIO;
+    /// - status TASK ABORTED, and sense key ABORTED COMMAND: it was ended from outside, at whatever
+    ///   point; HARDWARE ERROR and MEDIUM ERROR, for registrations that are to persist are written;
+    ///   every other sense key or status, and sense data that makes no sense;
+    /// - [`CommandError::Malformed`] and [`CommandError::Residual`]: what was reported cannot be so;
+    /// - [`CommandError::Unverified`]: accepted, but part of it may be missing.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            Self::Os(error) => !was_never_sent(error),
+            Self::Status { status, .. } => !matches!(
+                *status,
+                ScsiStatus::RESERVATION_CONFLICT
+                    | ScsiStatus::BUSY
+                    | ScsiStatus::TASK_SET_FULL
+                    | ScsiStatus::ACA_ACTIVE
+            ),
+            Self::Sense {
+                sense: Some(sense), ..
+            } => {
+                !sense.deferred
+                    && !matches!(
+                        sense.key,
+                        SenseKey::UNIT_ATTENTION
+                            | SenseKey::NOT_READY
+                            | SenseKey::ILLEGAL_REQUEST
+                            | SenseKey::DATA_PROTECT
+                    )
+            }
+            Self::NotThere(_) => false,
+            Self::Transport { .. }
+            | Self::Sense { sense: None, .. }
+            | Self::Malformed(_)
+            | Self::Unverified(_)
+            | Self::Residual { .. } => true,
+        }
+    }
+
+    /// Why, in words, where another language than SCSI is spoken with the device, and the status
+    /// does not tell ([`Translation::reason`]).
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Transport { reason, .. }
+            | Self::Status { reason, .. }
+            | Self::Sense { reason, .. } => reason.as_deref(),
+            Self::Malformed(reason) | Self::NotThere(reason) | Self::Unverified(reason) => {
+                Some(reason)
+            }
+            Self::Os(_) | Self::Residual { .. } => None,
+        }
+    }
+}
+
+/// Whether the kernel gives this error before it sends a command, and never after that.
+fn was_never_sent(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(number) => matches!(
+            number,
+            libc::EPERM
+                | libc::EACCES
+                | libc::ENXIO
+                | libc::ENOTTY
+                | libc::EBADF
+                | libc::ENOMEM
+                | libc::EAGAIN
+                | libc::EBUSY
+                | libc::EINVAL
+                | libc::E2BIG
+                | libc::ENOSYS
+                | libc::EOPNOTSUPP
+        ),
+        // Data that does not fit its command.
+        None => error.kind() == io::ErrorKind::InvalidInput,
+    }
+}
+
+fn because(reason: &Option<String>) -> String {
+    reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+fn transport_text(host: HostStatus, driver: DriverStatus) -> String {
+    let named = |what, number, name: Option<_>| {
+        format!(
+            "{what} status {} ({number:#04x})",
+            name.unwrap_or("unknown")
+        )
+    };
+    let mut parts = Vec::new();
+    if host != HostStatus(0) {
+        parts.push(named("host", host.0, host.name()));
+    }
+    if driver != DriverStatus(0) || parts.is_empty() {
+        parts.push(named("driver", driver.0, driver.name()));
+    }
+    parts.join(", ")
+}
+
+fn status_text(status: ScsiStatus) -> String {
+    let name = status.name().unwrap_or("unknown");
+    format!("{name} ({:#04x})", status.0)
+}
+
+fn sense_text(sense: Option<&Sense>) -> String {
+    sense.map_or_else(|| "without usable sense data".to_owned(), Sense::to_string)
 }
 
 impl Completion {
@@ -194,12 +380,12 @@ impl Completion {
     /// # Errors
     /// [`CommandError`]: the first of them that does not.
     pub fn check(&self) -> Result<(), CommandError> {
+        let reason = || self.translation.reason.clone();
         if self.translation.malformed {
-            let reason = self.translation.reason.clone();
-            return Err(CommandError::Malformed(reason.unwrap_or_default()));
+            return Err(CommandError::Malformed(reason().unwrap_or_default()));
         }
         if let Some(shortcoming) = self.translation.shortcoming {
-            let reason = self.translation.reason.clone().unwrap_or_default();
+            let reason = reason().unwrap_or_default();
             return Err(match shortcoming {
                 Shortcoming::NotThere => CommandError::NotThere(reason),
                 Shortcoming::Unknown => CommandError::Unverified(reason),
@@ -210,8 +396,15 @@ impl Completion {
             // The midlayer maps a reservation conflict to DID_NEXUS_FAILURE on some paths and
             // keeps the status, which says more.
             return Err(match status {
-                ScsiStatus::RESERVATION_CONFLICT => CommandError::Status(status),
-                _ => CommandError::Transport(self.host_status, self.driver_status),
+                ScsiStatus::RESERVATION_CONFLICT => CommandError::Status {
+                    status,
+                    reason: reason(),
+                },
+                _ => CommandError::Transport {
+                    host_status: self.host_status,
+                    driver_status: self.driver_status,
+                    reason: reason(),
+                },
             });
         }
         if self.has_sense() {
@@ -225,7 +418,10 @@ impl Completion {
                     // Sense data may come with any status, and takes nothing back that one says.
                     false => self.check_status(),
                 },
-                sense => Err(CommandError::Sense(sense)),
+                sense => Err(CommandError::Sense {
+                    sense,
+                    reason: reason(),
+                }),
             };
         }
         self.check_status()
@@ -233,12 +429,16 @@ impl Completion {
 
     /// Whether the status alone says that the command was carried out.
     fn check_status(&self) -> Result<(), CommandError> {
-        match (self.status, self.status.without_vendor_bits()) {
-            (ScsiStatus::GOOD, _) => Ok(()),
+        let status = match (self.status, self.status.without_vendor_bits()) {
+            (ScsiStatus::GOOD, _) => return Ok(()),
             // Nothing but vendor bits is no status of any standard.
-            (raw, ScsiStatus::GOOD) => Err(CommandError::Status(raw)),
-            (_, status) => Err(CommandError::Status(status)),
-        }
+            (raw, ScsiStatus::GOOD) => raw,
+            (_, status) => status,
+        };
+        Err(CommandError::Status {
+            status,
+            reason: self.translation.reason.clone(),
+        })
     }
 
     /// What moved of the `requested` bytes, if the command was carried out.
@@ -304,10 +504,10 @@ mod tests {
                 match status & 0x7e {
                     0x02 | 0x22 => assert!(checked.is_ok(), "{status:#x}"),
                     0 => assert!(
-                        matches!(checked, Err(CommandError::Status(ScsiStatus(raw))) if raw == status)
+                        matches!(checked, Err(CommandError::Status { status: ScsiStatus(raw), .. }) if raw == status)
                     ),
                     refusal => assert!(
-                        matches!(checked, Err(CommandError::Status(ScsiStatus(code))) if code == refusal)
+                        matches!(checked, Err(CommandError::Status { status: ScsiStatus(code), .. }) if code == refusal)
                     ),
                 }
             }
@@ -315,7 +515,10 @@ mod tests {
         }
         // What the sense data holds against it says more.
         let checked = completion(0x18, 0, 8, &fixed(6)).check();
-        assert!(matches!(checked, Err(CommandError::Sense(Some(_)))));
+        assert!(matches!(
+            checked,
+            Err(CommandError::Sense { sense: Some(_), .. })
+        ));
     }
 
     #[test]
@@ -330,7 +533,7 @@ mod tests {
         for host in 1..=0xffff {
             assert!(matches!(
                 completion(0, host, 0, &fixed(1)).check(),
-                Err(CommandError::Transport(..))
+                Err(CommandError::Transport { .. })
             ));
         }
     }
@@ -340,7 +543,7 @@ mod tests {
         for driver in 1..=0xff {
             let checked = completion(0, 0, driver, &fixed(5)).check();
             assert_eq!(
-                matches!(checked, Err(CommandError::Sense(Some(_)))),
+                matches!(checked, Err(CommandError::Sense { sense: Some(_), .. })),
                 driver & 0xf == 8
             );
             assert!(checked.is_err());
@@ -351,7 +554,10 @@ mod tests {
     fn a_reservation_conflict_wins_over_the_host_status() {
         assert!(matches!(
             completion(0x18, 0x11, 0, &[]).check(),
-            Err(CommandError::Status(ScsiStatus::RESERVATION_CONFLICT))
+            Err(CommandError::Status {
+                status: ScsiStatus::RESERVATION_CONFLICT,
+                ..
+            })
         ));
     }
 
@@ -364,7 +570,7 @@ mod tests {
         }
         assert!(matches!(
             completion(2, 0, 0, &[]).check(),
-            Err(CommandError::Sense(None))
+            Err(CommandError::Sense { sense: None, .. })
         ));
     }
 
@@ -378,7 +584,7 @@ mod tests {
                 for (status, driver) in [(2, 8), (2, 0), (0, 8)] {
                     let checked = completion(status, 0, driver, sense).check();
                     assert!(
-                        matches!(checked, Err(CommandError::Sense(Some(_)))),
+                        matches!(checked, Err(CommandError::Sense { sense: Some(_), .. })),
                         "{key} {checked:?}"
                     );
                 }
@@ -421,5 +627,158 @@ mod tests {
         assert_eq!(moved(36, 36), Some(0));
         assert_eq!(moved(37, 36), None);
         assert_eq!(moved(-1, 36), None);
+    }
+
+    fn error(completion: &Completion) -> CommandError {
+        completion.check().unwrap_err()
+    }
+
+    fn sense(key: u8, asc: u8, ascq: u8) -> CommandError {
+        error(&completion(2, 0, 8, &[0x72, key, asc, ascq, 0, 0, 0, 0]))
+    }
+
+    fn os(errno: i32) -> CommandError {
+        CommandError::Os(io::Error::from_raw_os_error(errno))
+    }
+
+    #[test]
+    fn errors_in_words() {
+        for (error, text) in [
+            (
+                sense(5, 0x26, 0x04),
+                "CHECK CONDITION: Illegal Request, Invalid release of persistent reservation \
+                 (sense key 5h, ASC 26h, ASCQ 04h)",
+            ),
+            (
+                sense(6, 0x80, 0x01),
+                "CHECK CONDITION: Unit Attention (sense key 6h, ASC 80h, ASCQ 01h)",
+            ),
+            (
+                error(&completion(2, 0, 8, &[0x73, 4, 0x44, 0, 0, 0, 0, 0])),
+                "CHECK CONDITION: of an earlier command: Hardware Error, Internal target failure \
+                 (sense key 4h, ASC 44h, ASCQ 00h)",
+            ),
+            (
+                error(&completion(2, 0, 0, &[])),
+                "CHECK CONDITION: without usable sense data",
+            ),
+            (
+                error(&completion(0x18, 0, 0, &[])),
+                "SCSI status RESERVATION CONFLICT (0x18)",
+            ),
+            (
+                error(&completion(0x42, 0, 0, &[])),
+                "SCSI status unknown (0x42)",
+            ),
+            (
+                error(&completion(0, 3, 0, &[])),
+                "transport error: host status DID_TIME_OUT (0x03)",
+            ),
+            (
+                error(&completion(0, 0x77, 6, &[])),
+                "transport error: host status unknown (0x77), driver status DRIVER_TIMEOUT (0x06)",
+            ),
+            (
+                os(libc::ENODEV),
+                "the kernel did not carry it out: No such device",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_error_of_the_operating_system_is_the_source() {
+        use std::error::Error as _;
+        let source = os(libc::ENODEV);
+        let source = source.source().unwrap();
+        let source = source.downcast_ref::<io::Error>().unwrap();
+        assert_eq!(source.raw_os_error(), Some(libc::ENODEV));
+        assert!(sense(6, 0x29, 0).source().is_none());
+    }
+
+    #[test]
+    fn the_reason_of_another_language_is_kept() {
+        for mut ended in [
+            completion(0x18, 0, 0, &[]),
+            completion(0, 1, 0, &[]),
+            completion(2, 0, 8, &fixed(5)),
+            completion(0x28, 0, 0, &[]),
+        ] {
+            assert_eq!(error(&ended).reason(), None);
+            ended.translation.reason = Some("why".to_owned());
+            let error = error(&ended);
+            assert_eq!(error.reason(), Some("why"));
+            assert!(error.to_string().ends_with(": why"), "{error}");
+        }
+    }
+
+    #[test]
+    fn conflicts() {
+        for status in 1..=255 {
+            let is_conflict = error(&completion(status, 0, 0, &[])).is_conflict();
+            assert_eq!(is_conflict, status & 0x7e == 0x18, "{status:#x}");
+        }
+        assert!(error(&completion(0x18, 0x11, 0, &[])).is_conflict());
+        assert!(!error(&completion(0, 0x11, 0, &[])).is_conflict());
+    }
+
+    #[test]
+    fn unit_attentions() {
+        for key in 2..16 {
+            assert_eq!(sense(key, 0x2a, 0x05).is_unit_attention(), key == 6);
+            let deferred = error(&completion(2, 0, 8, &[0x73, key, 0x29, 0, 0, 0, 0, 0]));
+            assert!(!deferred.is_unit_attention());
+        }
+    }
+
+    #[test]
+    fn outcomes_that_nobody_knows() {
+        // By the status: whatever does not say that nothing was done.
+        for status in 1..=255_u8 {
+            let known = [0x18, 0x08, 0x28, 0x30].contains(&(status & 0x7e));
+            let unknown = error(&completion(status, 0, 0, &[])).outcome_unknown();
+            assert_eq!(unknown, !known, "{status:#x}");
+        }
+        // By the sense key; deferred sense data comes with a command that was not processed.
+        for key in 2..16 {
+            let known = [2, 5, 6, 7].contains(&key);
+            assert_eq!(sense(key, 0, 0).outcome_unknown(), !known, "{key}");
+            let deferred = error(&completion(2, 0, 8, &[0x73, key, 0, 0, 0, 0, 0, 0]));
+            assert!(!deferred.outcome_unknown(), "{key}");
+        }
+        for host in 1..=0xff {
+            assert!(error(&completion(0, host, 0, &[])).outcome_unknown());
+        }
+        for driver in [1, 2, 3, 4, 5, 6, 7, 0x10] {
+            assert!(error(&completion(0, 0, driver, &[])).outcome_unknown());
+        }
+        for (errno, unknown) in [
+            (libc::EINTR, true),
+            (libc::ENODEV, true),
+            (libc::EIO, true),
+            (libc::ETIMEDOUT, true),
+            (libc::EFAULT, true),
+            (libc::EPERM, false),
+            (libc::EACCES, false),
+            (libc::ENXIO, false),
+            (libc::ENOTTY, false),
+            (libc::ENOMEM, false),
+            (libc::EAGAIN, false),
+        ] {
+            assert_eq!(os(errno).outcome_unknown(), unknown, "{errno}");
+        }
+        let of = |kind: io::ErrorKind| CommandError::Os(kind.into()).outcome_unknown();
+        assert!(!of(io::ErrorKind::InvalidInput));
+        assert!(of(io::ErrorKind::Other));
+        let why = || "why".to_owned();
+        assert!(CommandError::Malformed(why()).outcome_unknown());
+        assert!(CommandError::Unverified(why()).outcome_unknown());
+        assert!(!CommandError::NotThere(why()).outcome_unknown());
+        let residual = CommandError::Residual {
+            residual: 9,
+            requested: 8,
+        };
+        assert!(residual.outcome_unknown());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Transport`] is the one place where programs and tests differ. [`LinuxDevices`] opens device
 //! nodes: SCSI devices take SG_IO, and in front of NVMe namespaces [`nvme::translator`] speaks for
-//! the device server. [`completion`] has how a command ended.
+//! the device server. [`Completion`] is how a command ended, [`CommandError`] why it failed.
 
 use std::io;
 use std::path::Path;
@@ -17,10 +17,11 @@ pub(crate) use ioctl::{dm_open_count, dm_table_status};
 pub use node::{LinuxDevices, Node, NodeKind};
 pub use os_error::os_error_text;
 
+#[doc(hidden)]
 pub mod buffer;
-pub mod completion;
+mod completion;
 mod ioctl;
-mod node;
+pub(crate) mod node;
 pub mod nvme;
 mod os_error;
 mod sgio;
@@ -115,6 +116,7 @@ pub trait Transport {
 
 /// What is left of a device that has been closed: it takes no command.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub struct Closed;
 
 impl Transport for Closed {

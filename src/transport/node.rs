@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -20,6 +20,7 @@ const BLOCK_EXT_MAJOR: u64 = 259;
 
 /// What a device node turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NodeKind {
     /// `/dev/sgN`.
     Sg,
@@ -74,26 +75,45 @@ pub struct Node {
 #[derive(Clone, Copy, Debug)]
 pub struct LinuxDevices;
 
+impl LinuxDevices {
+    /// A way through the device node that `file` has open: what may be sent depends on how it was
+    /// opened, as with [`Open::open`].
+    ///
+    /// # Errors
+    /// What the operating system says when it is asked what the node is.
+    pub fn through(self, file: File) -> io::Result<Box<dyn Transport + Send>> {
+        // The name is but for people who took a controller's node.
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let device = fs::read_link(link).unwrap_or_else(|_| "/dev/nvmeX".into());
+        transport(file, &device)
+    }
+}
+
 impl Open for LinuxDevices {
     fn open(&self, device: &Path, access: Access) -> io::Result<Box<dyn Transport>> {
         let file = open_file(device, access)?;
-        let node = node(&file)?;
-        Ok(match node.kind {
-            NodeKind::NvmeBlock {
-                namespace: NodeKind::UNKNOWN_NAMESPACE,
-            }
-            | NodeKind::NvmeGeneric {
-                namespace: NodeKind::UNKNOWN_NAMESPACE,
-            } => Box::new(Translator::new(NoPath, node, device)),
-            kind if kind.is_nvme() => Box::new(Translator::new(Nvme::new(file), node, device)),
-            _ => Box::new(SgIo::new(file, node)),
-        })
+        Ok(transport(file, device)?)
     }
+}
+
+/// The way through the open node called `device`.
+fn transport(file: File, device: &Path) -> io::Result<Box<dyn Transport + Send>> {
+    let node = node(&file)?;
+    Ok(match node.kind {
+        NodeKind::NvmeBlock {
+            namespace: NodeKind::UNKNOWN_NAMESPACE,
+        }
+        | NodeKind::NvmeGeneric {
+            namespace: NodeKind::UNKNOWN_NAMESPACE,
+        } => Box::new(Translator::new(NoPath, node, device)),
+        kind if kind.is_nvme() => Box::new(Translator::new(Nvme::new(file), node, device)),
+        _ => Box::new(SgIo::new(file, node)),
+    })
 }
 
 /// Opens `device` without waiting for it to become ready (O_NONBLOCK), and not for programs that
 /// this one might start (O_CLOEXEC).
-fn open_file(device: &Path, access: Access) -> io::Result<File> {
+pub(crate) fn open_file(device: &Path, access: Access) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(access == Access::ReadWrite)
@@ -195,6 +215,12 @@ mod tests {
         for errno in [libc::ENOTTY, libc::EINVAL, libc::EPERM] {
             assert_eq!(asked(Err(errno)), NodeKind::Block);
         }
+    }
+
+    #[test]
+    fn an_open_node_is_what_it_would_be_by_its_name() {
+        let device = LinuxDevices.through(File::open("/dev/null").unwrap());
+        assert_eq!(device.unwrap().node().kind, NodeKind::Character);
     }
 
     #[test]

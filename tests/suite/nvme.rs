@@ -287,7 +287,7 @@ mod reading {
     /// Only the form of SCSI ends at 65535 bytes: 8190 keys, 1365 full status descriptors.
     #[test]
     fn answers_longer_than_scsi_can_ask_for_are_whole() {
-        use sg_persist::logical_unit::LogicalUnit;
+        use sg_persist::logical_unit::{Direct, LogicalUnit};
 
         // 1354 descriptors end so near the room of the first attempt that others would be asked again.
         for count in [1354, 1365, 1366, 8190, 8191, 65535_u16] {
@@ -316,7 +316,7 @@ mod reading {
             // A room that was asked for is kept to.
             let ran = scripted().runs("-k -l 10");
             assert_eq!((ran.status, &ran.stdout[..]), (97, ""));
-            let unit = || LogicalUnit::new(scripted().opened());
+            let unit = || LogicalUnit::over(Direct::new(scripted().opened()));
             let found = unit().read_keys().unwrap();
             assert_eq!(found.keys.len(), usize::from(count));
             let found = unit().read_full_status().unwrap();

@@ -10,7 +10,7 @@ use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::{Input, read_text};
 use sg_persist::clock::SystemClock;
 use sg_persist::exit::ExitStatus;
-use sg_persist::host_ports::{self, DeviceNumber};
+use sg_persist::host_ports;
 use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
@@ -42,12 +42,7 @@ impl Input for Files {
 
 /// This host's own initiator ports on the way to `device`, as far as sysfs knows them.
 fn own_ports(device: &Path) -> Vec<TransportId> {
-    let number = fs::metadata(device)
-        .ok()
-        .and_then(|metadata| DeviceNumber::of(&metadata));
-    number.map_or_else(Vec::new, |number| {
-        host_ports::own_ports(Path::new(host_ports::SYSFS), number)
-    })
+    fs::metadata(device).map_or_else(|_| Vec::new(), |metadata| host_ports::of(&metadata))
 }
 
 /// A run with this command line, its program's name first, and these environment variables, in the

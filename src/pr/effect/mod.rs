@@ -78,6 +78,7 @@ pub enum Verdict {
 /// each difference.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}", lines(differences))]
+#[non_exhaustive]
 pub struct Mismatch {
     /// The expectations that do not hold; at least one.
     pub differences: Vec<Difference>,
@@ -87,6 +88,7 @@ pub struct Mismatch {
 /// for each difference.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{doubt}\n{}", lines(differences))]
+#[non_exhaustive]
 pub struct Disturbed {
     /// Why it cannot be told.
     pub doubt: Doubt,
@@ -96,6 +98,7 @@ pub struct Disturbed {
 
 /// Why it cannot be told whether a command had its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Doubt {
     /// PRGENERATION went further than the command alone must have moved it.
     #[error(
@@ -128,6 +131,7 @@ pub enum Doubt {
 
 /// An expectation that does not hold, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     /// What must be there.
     pub expected: String,

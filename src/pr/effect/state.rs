@@ -10,6 +10,7 @@ use crate::pr::transport_id::{Initiator, ProtocolIdentifier, TransportId};
 
 /// The registrations and the reservation of a logical unit at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct State {
     /// Counts the changes to the registrations.
     #[doc(alias = "PRGENERATION")]

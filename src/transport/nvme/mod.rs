@@ -43,14 +43,14 @@ impl Passthrough for NoPath {
 
 /// An open node of a controller or a namespace.
 #[derive(Debug)]
-pub struct Nvme {
+pub(crate) struct Nvme {
     file: File,
 }
 
 impl Nvme {
     /// Sends commands through `file`.
     #[must_use]
-    pub const fn new(file: File) -> Self {
+    pub(crate) const fn new(file: File) -> Self {
         Self { file }
     }
 }

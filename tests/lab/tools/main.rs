@@ -3,6 +3,7 @@
 
 mod history;
 mod kill;
+mod library;
 mod map;
 mod model;
 mod nvme;
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
         Some((tool, rest)) if tool == "race" => race::run(rest),
         Some((tool, rest)) if tool == "kill" => kill::run(rest),
         Some((tool, rest)) if tool == "map" => map::run(rest),
-        _ => Err(io::Error::other("one of: tcmu, nvme, race, kill, map")),
+        Some((tool, rest)) if tool == "library" => library::run(rest).map(|()| true),
+        _ => Err(io::Error::other(
+            "one of: tcmu, nvme, race, kill, library, map",
+        )),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
