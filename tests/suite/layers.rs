@@ -44,7 +44,7 @@ fn the_map_in_lib_rs_has_every_module() {
     let text = library().remove(&Module::new()).unwrap();
     for module in children(&code(&text)) {
         assert!(
-            text.contains(&format!("[`{module}`]")),
+            text.contains(&format!("`{module}`")),
             "lib.rs says nothing of {module}"
         );
     }
