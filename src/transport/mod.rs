@@ -24,6 +24,8 @@ mod ioctl;
 pub(crate) mod node;
 pub mod nvme;
 mod os_error;
+#[doc(hidden)]
+pub mod remote;
 mod sgio;
 
 /// How a device is opened.

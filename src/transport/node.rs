@@ -69,6 +69,8 @@ pub struct Node {
     pub kind: NodeKind,
     /// The major number of bsg nodes, where it had to be looked up.
     pub bsg_major: Option<u64>,
+    /// The major and the minor number of a block device.
+    pub block: Option<(u64, u64)>,
 }
 
 /// Opens device nodes of this machine.
@@ -125,7 +127,9 @@ pub(crate) fn open_file(device: &Path, access: Access) -> io::Result<File> {
 fn node(file: &File) -> io::Result<Node> {
     let metadata = file.metadata()?;
     let major = nix::sys::stat::major(metadata.rdev());
+    let mut numbers = None;
     let (kind, bsg_major) = if metadata.file_type().is_block_device() {
+        numbers = Some((major, nix::sys::stat::minor(metadata.rdev())));
         let namespace = match major {
             BLOCK_EXT_MAJOR => namespace(ioctl::nvme_namespace(file.as_fd())).ok(),
             _ => None,
@@ -151,7 +155,11 @@ fn node(file: &File) -> io::Result<Node> {
         };
         (kind, character_major(&devices, "bsg"))
     };
-    Ok(Node { kind, bsg_major })
+    Ok(Node {
+        kind,
+        bsg_major,
+        block: numbers,
+    })
 }
 
 fn block(namespace: Option<u32>) -> NodeKind {

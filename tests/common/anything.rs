@@ -116,6 +116,7 @@ impl Transport for Descriptor {
         Node {
             kind: NodeKind::Block,
             bsg_major: None,
+            ..Node::default()
         }
     }
 }

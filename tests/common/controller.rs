@@ -64,6 +64,7 @@ impl Controller {
         let node = Node {
             kind: NodeKind::NvmeBlock { namespace: 3 },
             bsg_major: None,
+            ..Node::default()
         };
         Translator::new(self.clone(), node, device)
     }

@@ -237,6 +237,7 @@ impl Open for Host {
         let node = Node {
             kind: NodeKind::NvmeGeneric { namespace: 3 },
             bsg_major: None,
+            ..Node::default()
         };
         Ok(Box::new(Translator::new(self.clone(), node, device)))
     }

@@ -61,7 +61,11 @@ pub(crate) struct Script {
 impl Scene {
     /// What the node turns out to be; otherwise a block device.
     pub(crate) fn node(mut self, kind: NodeKind, bsg_major: Option<u64>) -> Self {
-        self.script.node = Node { kind, bsg_major };
+        self.script.node = Node {
+            kind,
+            bsg_major,
+            ..Node::default()
+        };
         self
     }
 

@@ -119,6 +119,7 @@ impl Transport for Device {
         Node {
             kind: self.0.kind.get(),
             bsg_major: None,
+            ..Node::default()
         }
     }
 
