@@ -5,7 +5,8 @@
 //! what has to be known for that: [`topology`] finds the paths in sysfs, [`control`] asks the device
 //! mapper for what sysfs does not tell, [`table`] reads its answer, [`outcome`] says what the end of
 //! a command on one path means for the others, and [`lock`] keeps two runs from undoing each other's
-//! work.
+//! work. [`paths`] carries commands over them side by side, [`any_path`] reads over whichever
+//! answers, and [`mod@unit`] is the map as a whole, to which changes are made.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -14,14 +15,22 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
 use crate::host_ports::DeviceNumber;
+pub use access::Maps;
 pub use outcome::{Class, class, open_class};
 pub use topology::{TopologyError, map_above, map_below, node_of};
 
+mod access;
+pub mod any_path;
 pub mod control;
 pub mod lock;
 pub mod outcome;
+pub mod paths;
+mod preempt;
+mod register;
+mod reserve;
 pub mod table;
 pub mod topology;
+pub mod unit;
 
 /// The number of a block device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

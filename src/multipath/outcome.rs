@@ -7,7 +7,7 @@ use std::io;
 
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
-use crate::transport::{CommandError, DriverStatus, HostStatus};
+use crate::transport::CommandError;
 
 /// What a command on one path came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,19 +30,14 @@ pub enum Class {
     NoAnswer,
 }
 
-/// `DID_NO_CONNECT` of `<scsi/scsi_status.h>`.
-const DID_NO_CONNECT: HostStatus = HostStatus(0x01);
-
 /// What a command came to that ended with `error`; one that ended without is [`Class::Done`].
 #[must_use]
 pub fn class(error: &CommandError) -> Class {
     match error {
         CommandError::Os(error) => ioctl_class(error),
-        CommandError::Transport {
-            host_status,
-            driver_status,
-            ..
-        } => transport_class(*host_status, *driver_status),
+        // The device server may have had it: even DID_NO_CONNECT is how some drivers end the commands
+        // that are on their way when a device goes.
+        CommandError::Transport { .. } => Class::Unknown,
         CommandError::Status { status, .. } => status_class(*status),
         CommandError::Sense {
             sense: Some(sense), ..
@@ -98,20 +93,6 @@ fn ioctl_class(error: &io::Error) -> Class {
     }
 }
 
-/// What the midlayer's and the driver's statuses mean.
-fn transport_class(host: HostStatus, driver: DriverStatus) -> Class {
-    let driver_is_content = matches!(
-        driver.without_suggestion(),
-        DriverStatus(0) | DriverStatus::SENSE
-    );
-    match host {
-        // The midlayer gives this for each command to a device that is offline or being deleted.
-        DID_NO_CONNECT if driver_is_content => Class::NotOnThisPath,
-        // The device server may have had it.
-        _ => Class::Unknown,
-    }
-}
-
 /// What a status without sense data means (SAM-6 5.3.1).
 fn status_class(status: ScsiStatus) -> Class {
     match status.without_vendor_bits() {
@@ -149,6 +130,7 @@ fn sense_class(sense: &Sense) -> Class {
 mod tests {
     use super::*;
     use crate::scsi::sense::SenseFormat;
+    use crate::transport::{DriverStatus, HostStatus};
 
     fn sense(key: SenseKey, asc: u8, ascq: u8, deferred: bool) -> CommandError {
         CommandError::Sense {
@@ -228,14 +210,6 @@ mod tests {
         for number in [libc::ENODEV, libc::ENXIO, libc::EAGAIN, libc::ENOMEDIUM] {
             assert_eq!(class(&os(number)), Class::NotOnThisPath);
         }
-        for driver in [0x00, 0x08] {
-            let error = CommandError::Transport {
-                host_status: HostStatus(0x01),
-                driver_status: DriverStatus(driver),
-                reason: None,
-            };
-            assert_eq!(class(&error), Class::NotOnThisPath);
-        }
         for status in [0x08, 0x28, 0x30, 0x09, 0xa8] {
             let error = CommandError::Status {
                 status: ScsiStatus(status),
@@ -247,7 +221,7 @@ mod tests {
 
     #[test]
     fn unknown() {
-        for host in (0..=0xff).filter(|&host| host != 0x01) {
+        for host in 0..=0xff {
             for driver in [0x00, 0x06, 0x08] {
                 let error = CommandError::Transport {
                     host_status: HostStatus(host),
@@ -256,14 +230,6 @@ mod tests {
                 };
                 assert_eq!(class(&error), Class::Unknown, "{host:#x} {driver:#x}");
             }
-        }
-        for driver in (1..=0x07).chain(9..=0x0f) {
-            let error = CommandError::Transport {
-                host_status: HostStatus(0x01),
-                driver_status: DriverStatus(driver),
-                reason: None,
-            };
-            assert_eq!(class(&error), Class::Unknown);
         }
         for number in [
             libc::EINTR,

@@ -134,6 +134,25 @@ impl Sense {
         )
     }
 
+    /// Whether it is the unit attention RESERVATIONS RELEASED.
+    #[must_use]
+    pub const fn is_reservations_released(&self) -> bool {
+        matches!(
+            (self.deferred, self.key, self.asc, self.ascq),
+            (false, SenseKey::UNIT_ATTENTION, 0x2a, 0x04)
+        )
+    }
+
+    /// Whether it is a unit attention for a nexus whose registration another one removed: RESERVATIONS
+    /// PREEMPTED (by CLEAR) or REGISTRATIONS PREEMPTED (SPC-5 5.13.11).
+    #[must_use]
+    pub const fn is_registrations_lost(&self) -> bool {
+        matches!(
+            (self.deferred, self.key, self.asc, self.ascq),
+            (false, SenseKey::UNIT_ATTENTION, 0x2a, 0x03 | 0x05)
+        )
+    }
+
     /// As [`Sense::parse`], but of any length: what did not come is 0.
     pub(crate) fn parse_header(sense: &[u8]) -> Option<Self> {
         let (format, deferred) = match response_code(sense)? {

@@ -1,0 +1,574 @@
+//! Registering and unregistering a map: on every path that can be reached, or as it was before.
+
+use std::time::Duration;
+
+use super::unit::{Changed, Ended, MapError, MapUnit, Member, PathChange, PathReport};
+use crate::logical_unit::Exchange;
+use crate::pr::ReservationKey;
+use crate::pr::prout::{PersistentReserveOut, ServiceAction};
+
+/// What became of registering one path, and what taking it back needs.
+#[derive(Debug)]
+enum Step<E> {
+    /// It was registered in this run; before, it had this key, or nobody knows.
+    Made(Option<ReservationKey>),
+    /// It had the key already.
+    AlreadySo,
+    /// The command did not get there.
+    Unreached(E),
+    /// Nobody knows what became of it.
+    Unknown(E),
+}
+
+/// Why the other paths are not registered any more.
+enum Cause<E> {
+    Refused(E),
+    Foreign(E),
+    Dead(E),
+}
+
+impl<E: Exchange> MapUnit<E>
+where
+    E::Error: std::fmt::Display,
+{
+    /// REGISTER or REGISTER AND IGNORE EXISTING KEY `out`, with a new key, over every path. With
+    /// `every_path` one that cannot be reached is a failure.
+    ///
+    /// # Errors
+    /// [`MapError`]: what was done is taken back then, as far as it is known what was there before.
+    pub fn register(
+        &mut self,
+        out: &PersistentReserveOut,
+        every_path: bool,
+    ) -> Result<Changed, MapError<E::Error>> {
+        let ignores = out.action == ServiceAction::RegisterAndIgnoreExistingKey;
+        let before = match ignores {
+            true => self.full_status(),
+            false => None,
+        };
+        let mut steps: Vec<(usize, Step<E::Error>)> = Vec::new();
+        let mut cause = None;
+        for place in 0..self.members.len() {
+            // The others are registered by name where the first one's command names them.
+            let mut command = out.clone();
+            if !steps.is_empty() && out.specifies_initiator_ports() {
+                command.transport_ids = Default::default();
+            }
+            let prior = match &before {
+                Some(full_status) => self.key_of(place, full_status),
+                None => None,
+            };
+            let step = match ignores {
+                true => self.register_and_ignore(place, &command, prior),
+                false => self.register_new(place, &command),
+            };
+            match step {
+                Ok(step) => steps.push((place, step)),
+                Err(found) => {
+                    cause = Some((place, found));
+                    break;
+                }
+            }
+        }
+        if cause.is_none() {
+            self.hear_late(&mut steps, out);
+        }
+        if cause.is_none() && every_path {
+            let missing = steps
+                .iter()
+                .position(|(_, step)| matches!(step, Step::Unreached(_) | Step::Unknown(_)));
+            if let Some(missing) = missing {
+                let (place, step) = steps.remove(missing);
+                if let Step::Unreached(error) | Step::Unknown(error) = step {
+                    cause = Some((place, Cause::Dead(error)));
+                }
+            }
+        }
+        if let Some((place, cause)) = cause {
+            return Err(self.take_back(out, steps, place, cause));
+        }
+        let is_there = |step: &Step<E::Error>| matches!(step, Step::Made(_) | Step::AlreadySo);
+        if !steps.iter().any(|(_, step)| is_there(step)) {
+            let paths = self.reports(&steps);
+            let last = steps.pop().and_then(|(_, step)| match step {
+                Step::Unreached(error) | Step::Unknown(error) => Some(error),
+                Step::Made(_) | Step::AlreadySo => None,
+            });
+            return Err(MapError::NoPath {
+                source: last,
+                paths,
+            });
+        }
+        Ok(Changed {
+            paths: self.reports(&steps),
+            notes: Vec::new(),
+        })
+    }
+
+    fn reports(&self, steps: &[(usize, Step<E::Error>)]) -> Vec<PathReport> {
+        let report = |(place, step): &(usize, Step<E::Error>)| {
+            let state = match step {
+                Step::Made(_) => PathChange::Done,
+                Step::AlreadySo => PathChange::AlreadySo,
+                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Unknown(error) => PathChange::Unknown(error.to_string()),
+            };
+            self.report(*place, state)
+        };
+        steps.iter().map(report).collect()
+    }
+
+    /// REGISTER over one path.
+    fn register_new(
+        &mut self,
+        place: usize,
+        out: &PersistentReserveOut,
+    ) -> Result<Step<E::Error>, Cause<E::Error>> {
+        let (old, new) = (out.reservation_key, out.service_action_reservation_key);
+        let member = &mut self.members[place];
+        match member.send(out) {
+            Ended::Done => return Ok(Step::Made(Some(old))),
+            Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
+            Ended::Unknown(error) => return Ok(Step::Unknown(error)),
+            Ended::Refused(error) => return Err(Cause::Refused(error)),
+            Ended::Conflict(_) => {}
+        }
+        // GOOD exactly where this nexus has the key: another run or a daemon was faster, or the
+        // device server has one registration for several paths.
+        match member.register(out, new, new) {
+            Ended::Done => return Ok(Step::AlreadySo),
+            Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
+            Ended::Unknown(error) => return Ok(Step::Unknown(error)),
+            Ended::Refused(error) => return Err(Cause::Refused(error)),
+            Ended::Conflict(error) if old == ReservationKey::NONE => {
+                return Err(Cause::Foreign(error));
+            }
+            Ended::Conflict(_) => {}
+        }
+        // A path that never was registered with the old key.
+        match member.register(out, ReservationKey::NONE, new) {
+            Ended::Done => Ok(Step::Made(Some(ReservationKey::NONE))),
+            Ended::NotOnThisPath(error) => Ok(Step::Unreached(error)),
+            Ended::Unknown(error) => Ok(Step::Unknown(error)),
+            Ended::Refused(error) => Err(Cause::Refused(error)),
+            Ended::Conflict(error) => Err(Cause::Foreign(error)),
+        }
+    }
+
+    /// REGISTER AND IGNORE EXISTING KEY over one path, which had the key `prior`, if that is known.
+    fn register_and_ignore(
+        &mut self,
+        place: usize,
+        out: &PersistentReserveOut,
+        prior: Option<Option<ReservationKey>>,
+    ) -> Result<Step<E::Error>, Cause<E::Error>> {
+        let prior = prior.map(|key| key.unwrap_or(ReservationKey::NONE));
+        match self.members[place].send(out) {
+            Ended::Done if prior == Some(out.service_action_reservation_key) => Ok(Step::AlreadySo),
+            Ended::Done => Ok(Step::Made(prior)),
+            Ended::NotOnThisPath(error) => Ok(Step::Unreached(error)),
+            Ended::Unknown(error) => Ok(Step::Unknown(error)),
+            Ended::Refused(error) | Ended::Conflict(error) => Err(Cause::Refused(error)),
+        }
+    }
+
+    /// Registers `key` over the paths that are not registered, such as one that has come back, if
+    /// another path of this map has it, before and after: a node that was fenced stays out. Of `out`
+    /// its APTPL bit counts.
+    ///
+    /// # Errors
+    /// [`MapError`]; [`MapError::NotRegistered`] where no path has the key.
+    pub fn repair(
+        &mut self,
+        out: &PersistentReserveOut,
+        key: ReservationKey,
+    ) -> Result<Changed, MapError<E::Error>> {
+        let mut paths = Vec::new();
+        let mut has = Vec::new();
+        let mut lacks = Vec::new();
+        for place in 0..self.members.len() {
+            match self.members[place].register(out, key, key) {
+                Ended::Done => has.push(place),
+                Ended::Conflict(_) => lacks.push(place),
+                Ended::NotOnThisPath(error) => {
+                    paths.push(self.report(place, PathChange::Unreached(error.to_string())));
+                }
+                Ended::Unknown(error) => {
+                    paths.push(self.report(place, PathChange::Unknown(error.to_string())));
+                }
+                Ended::Refused(source) => {
+                    let path = self.members[place].name.clone();
+                    return Err(MapError::Path {
+                        path,
+                        source,
+                        paths,
+                    });
+                }
+            }
+        }
+        let Some(&witness) = has.first() else {
+            return Err(MapError::NotRegistered { key, paths });
+        };
+        paths.extend(
+            has.iter()
+                .map(|&place| self.report(place, PathChange::AlreadySo)),
+        );
+        let mut made = Vec::new();
+        let mut failure = None;
+        for place in lacks {
+            match self.members[place].register(out, ReservationKey::NONE, key) {
+                Ended::Done => made.push(place),
+                Ended::NotOnThisPath(error) => {
+                    paths.push(self.report(place, PathChange::Unreached(error.to_string())));
+                }
+                Ended::Unknown(error) => {
+                    made.push(place);
+                    paths.push(self.report(place, PathChange::Unknown(error.to_string())));
+                }
+                Ended::Conflict(error) => failure = Some((place, Cause::Foreign(error))),
+                Ended::Refused(error) => failure = Some((place, Cause::Refused(error))),
+            }
+        }
+        // Whoever has removed this node's registrations meanwhile means the new ones as well.
+        if !made.is_empty()
+            && let Ended::Conflict(_) = self.members[witness].register(out, key, key)
+        {
+            for &place in &made {
+                let undone = self.members[place].register(out, key, ReservationKey::NONE);
+                paths.push(self.report(
+                    place,
+                    match undone {
+                        Ended::Done | Ended::Conflict(_) => PathChange::Undone,
+                        Ended::Refused(error)
+                        | Ended::NotOnThisPath(error)
+                        | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
+                    },
+                ));
+            }
+            return Err(MapError::NotRegistered { key, paths });
+        }
+        paths.extend(
+            made.iter()
+                .map(|&place| self.report(place, PathChange::Done)),
+        );
+        match failure {
+            None => Ok(Changed {
+                paths,
+                notes: Vec::new(),
+            }),
+            // The paths that were repaired stay so: they have what this host has.
+            Some((place, cause)) => Err(self.cause_error(place, cause, paths)),
+        }
+    }
+
+    /// Waits for the paths that were silent, and asks those whose answer was lost whether they have
+    /// the key.
+    fn hear_late(&mut self, steps: &mut [(usize, Step<E::Error>)], out: &PersistentReserveOut) {
+        let new = out.service_action_reservation_key;
+        let until = self.paths.as_ref().map(|paths| paths.now() + self.silence);
+        for (place, step) in steps {
+            let Step::Unknown(error) = &*step else {
+                continue;
+            };
+            if let Some(paths) = &self.paths
+                && Member::<E>::is_silent(error)
+            {
+                let left = until.map_or(Duration::ZERO, |until| until.saturating_sub(paths.now()));
+                match paths.next(&[self.members[*place].index], Some(left)) {
+                    // It has answered, whatever it was: now it can be asked.
+                    Ok(Some(_)) => {}
+                    _ => continue,
+                }
+                let left = until.map(|until| until.saturating_sub(paths.now()));
+                paths.set_patience(self.members[*place].index, left);
+            }
+            let member = &mut self.members[*place];
+            match member.register(out, new, new) {
+                Ended::Done => *step = Step::Made(None),
+                Ended::Conflict(_) => match member.send(out) {
+                    Ended::Done => *step = Step::Made(Some(out.reservation_key)),
+                    Ended::NotOnThisPath(error) => *step = Step::Unreached(error),
+                    Ended::Conflict(error) | Ended::Refused(error) | Ended::Unknown(error) => {
+                        *step = Step::Unknown(error);
+                    }
+                },
+                Ended::NotOnThisPath(error) | Ended::Refused(error) | Ended::Unknown(error) => {
+                    *step = Step::Unknown(error);
+                }
+            }
+        }
+    }
+
+    /// Brings the paths back to the keys that they had, the last one first, and says why.
+    fn take_back(
+        &mut self,
+        out: &PersistentReserveOut,
+        steps: Vec<(usize, Step<E::Error>)>,
+        place: usize,
+        cause: Cause<E::Error>,
+    ) -> MapError<E::Error> {
+        let new = out.service_action_reservation_key;
+        let mut kept = Vec::new();
+        let mut reports = Vec::new();
+        for (place, step) in steps.iter().rev() {
+            let state = match step {
+                Step::Made(Some(prior)) => {
+                    match self.members[*place].register(out, new, *prior) {
+                        // A conflict: the path shares its registration with one taken back before.
+                        Ended::Done | Ended::Conflict(_) => PathChange::Undone,
+                        Ended::Refused(error)
+                        | Ended::NotOnThisPath(error)
+                        | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
+                    }
+                }
+                Step::Made(None) => PathChange::Kept,
+                Step::AlreadySo => {
+                    kept.push(*place);
+                    PathChange::AlreadySo
+                }
+                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Unknown(error) => PathChange::Unknown(error.to_string()),
+            };
+            reports.push(self.report(*place, state));
+        }
+        reports.reverse();
+        // A path that was registered before keeps its key, also where it shares its registration with
+        // one that was taken back.
+        for place in kept {
+            if let Ended::Conflict(_) = self.members[place].register(out, new, new) {
+                let _ = self.members[place].register(out, ReservationKey::NONE, new);
+            }
+        }
+        self.cause_error(place, cause, reports)
+    }
+
+    /// Why the path `place` ended it, with what became of it on the others.
+    fn cause_error(
+        &mut self,
+        place: usize,
+        cause: Cause<E::Error>,
+        reports: Vec<PathReport>,
+    ) -> MapError<E::Error> {
+        let path = self.members[place].name.clone();
+        match cause {
+            Cause::Foreign(source) => {
+                let key = self
+                    .full_status()
+                    .and_then(|full_status| self.key_of(place, &full_status))
+                    .flatten();
+                MapError::Foreign {
+                    path,
+                    source,
+                    key,
+                    paths: reports,
+                }
+            }
+            Cause::Refused(source) | Cause::Dead(source) => MapError::Path {
+                path,
+                source,
+                paths: reports,
+            },
+        }
+    }
+
+    /// REGISTER or REGISTER AND IGNORE EXISTING KEY `out` with key 0, over every path; `unreached`
+    /// says whether the map has paths that are not among the members.
+    ///
+    /// A reservation with that key is released first: as long as it stands, paths that are
+    /// unregistered could not write. Registrations of this host that are left over, on a path that
+    /// cannot be reached, are removed by the last one to go.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    pub fn unregister(
+        &mut self,
+        out: &PersistentReserveOut,
+        unreached: bool,
+    ) -> Result<Changed, MapError<E::Error>> {
+        let ignores = out.action == ServiceAction::RegisterAndIgnoreExistingKey;
+        let mut unreached = unreached;
+        let key = match ignores {
+            // The key that this map has is not said; where full status tells, it is known.
+            true => self.own_key(),
+            false => Some(out.reservation_key),
+        };
+        if let Some(key) = key {
+            let held = self.any.read_reservation()?.reservation;
+            if let Some(held) = held.filter(|held| held.reservation_key == key) {
+                let release = PersistentReserveOut {
+                    reservation_key: key,
+                    scope: held.scope,
+                    reservation_type: held.reservation_type,
+                    ..PersistentReserveOut::new(ServiceAction::Release)
+                };
+                for place in 0..self.members.len() {
+                    if let Ended::Refused(source) = self.members[place].send(&release) {
+                        return Err(MapError::Path {
+                            path: self.members[place].name.clone(),
+                            source,
+                            paths: Vec::new(),
+                        });
+                    }
+                }
+            }
+        }
+        let mut paths = Vec::new();
+        let mut conflict = None;
+        let mut last_error = None;
+        let mut is_done = false;
+        let count = self.members.len();
+        for place in 0..count {
+            if place + 1 == count
+                && (unreached || !paths.is_empty() && !is_done)
+                && let Some(key) = key
+            {
+                self.remove_left_over(place, key);
+            }
+            match self.members[place].send(out) {
+                Ended::Done => {
+                    is_done = true;
+                    paths.push(self.report(place, PathChange::Done));
+                }
+                Ended::Conflict(error) => {
+                    paths.push(self.report(place, PathChange::AlreadySo));
+                    conflict.get_or_insert((place, error));
+                }
+                Ended::NotOnThisPath(error) => {
+                    unreached = true;
+                    paths.push(self.report(place, PathChange::Unreached(error.to_string())));
+                    last_error = Some(error);
+                }
+                Ended::Unknown(error) => {
+                    unreached = true;
+                    paths.push(self.report(place, PathChange::Unknown(error.to_string())));
+                    last_error = Some(error);
+                }
+                Ended::Refused(source) => {
+                    return Err(MapError::Path {
+                        path: self.members[place].name.clone(),
+                        source,
+                        paths,
+                    });
+                }
+            }
+        }
+        match (is_done, conflict) {
+            (true, _) => {}
+            (false, Some((place, source))) => {
+                return Err(MapError::Path {
+                    path: self.members[place].name.clone(),
+                    source,
+                    paths,
+                });
+            }
+            (false, None) => {
+                return Err(MapError::NoPath {
+                    source: last_error,
+                    paths,
+                });
+            }
+        }
+        if !unreached {
+            return Ok(Changed {
+                paths,
+                notes: Vec::new(),
+            });
+        }
+        self.left_over(key, paths)
+    }
+
+    /// What is left of `key` after all paths that could be reached were unregistered.
+    fn left_over(
+        &mut self,
+        key: Option<ReservationKey>,
+        paths: Vec<PathReport>,
+    ) -> Result<Changed, MapError<E::Error>> {
+        let Some(key) = key else {
+            return Ok(Changed {
+                paths,
+                notes: Vec::new(),
+            });
+        };
+        let left = self.any.read_keys()?;
+        let left = left.keys.iter().filter(|&&one| one == key).count();
+        if left == 0 {
+            return Ok(Changed {
+                paths,
+                notes: Vec::new(),
+            });
+        }
+        let whose = self.full_status().map(|full_status| {
+            let with_key = full_status.descriptors.iter();
+            let with_key = with_key.filter(|one| one.reservation_key == key);
+            let own: Vec<_> = with_key.map(|one| self.is_own(one)).collect();
+            (own.contains(&Some(true)), own.contains(&None))
+        });
+        let why = match whose {
+            // Other hosts use the same key; all that is this host's is gone.
+            Some((false, false)) => {
+                return Ok(Changed {
+                    paths,
+                    notes: Vec::new(),
+                });
+            }
+            Some((true, _)) => "they are this host's, on paths that cannot be reached",
+            Some((false, true)) | None => {
+                "whether they are this host's, on paths that cannot be reached, is not told"
+            }
+        };
+        Err(MapError::Left {
+            left,
+            key,
+            why,
+            paths,
+        })
+    }
+
+    /// The one key that all of this host's registrations have, if that is known.
+    fn own_key(&mut self) -> Option<ReservationKey> {
+        let full_status = self.full_status()?;
+        let mut key = None;
+        for one in &full_status.descriptors {
+            if self.is_own(one)? {
+                match key {
+                    Some(known) if known != one.reservation_key => return None,
+                    _ => key = Some(one.reservation_key),
+                }
+            }
+        }
+        key
+    }
+
+    /// Has the path `place`, the last one that is registered, preempt what is left of its key on
+    /// paths that cannot be reached: if it is certain that all of it is this host's.
+    fn remove_left_over(&mut self, place: usize, key: ReservationKey) {
+        let Some(full_status) = self.full_status() else {
+            return;
+        };
+        let with_key = full_status.descriptors.iter();
+        let with_key: Vec<_> = with_key.filter(|one| one.reservation_key == key).collect();
+        let all_own = with_key.iter().all(|one| self.is_own(one) == Some(true));
+        if with_key.len() < 2 || !all_own {
+            return;
+        }
+        let held = with_key.iter().find_map(|one| one.held);
+        let preempt = PersistentReserveOut {
+            reservation_key: key,
+            service_action_reservation_key: key,
+            reservation_type: held.map(|(_, held)| held).unwrap_or_default(),
+            ..PersistentReserveOut::new(ServiceAction::Preempt)
+        };
+        // What is left all the same is counted afterwards.
+        if let Ended::Done = self.members[place].send(&preempt)
+            && let Some((scope, reservation_type)) = held
+        {
+            let release = PersistentReserveOut {
+                reservation_key: key,
+                scope,
+                reservation_type,
+                ..PersistentReserveOut::new(ServiceAction::Release)
+            };
+            let _ = self.members[place].send(&release);
+        }
+    }
+}
