@@ -7,11 +7,14 @@ use std::{fmt, io};
 use thiserror::Error;
 
 use crate::cli::usage_error::UsageError;
+use crate::multipath::TopologyError;
+use crate::multipath::unit::MapError;
 use crate::pr::effect::{Disturbed, Mismatch};
 use crate::pr::prin::{self, Malformed};
 use crate::pr::prout;
 use crate::scsi::bytes::Truncated;
 use crate::scsi::cdb::Cdb;
+use crate::scsi::identification;
 use crate::scsi::sense::Sense;
 use crate::transport::{Access, CommandError, os_error_text};
 
@@ -80,6 +83,70 @@ pub enum Error {
     /// The same, since what is there now could not be read.
     #[error("sg_persist: accepted, but the effect could not be verified\n{0}")]
     Unread(#[source] Box<Error>),
+    /// What a device stands on is not one logical unit.
+    #[error("sg_persist: {}: {source}", device.to_string_lossy())]
+    Topology {
+        /// Its name as typed.
+        device: OsString,
+        /// Why.
+        source: TopologyError,
+    },
+    /// The process that sends commands to the paths of a map could not be started.
+    #[error("sg_persist: cannot send commands to the paths of {}: {}", device.to_string_lossy(), os_error_text(source))]
+    Worker {
+        /// The map's name as typed.
+        device: OsString,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Paths of one map that do not lead to one logical unit, or do not tell whether they do. Nothing
+    /// was changed.
+    #[error(
+        "sg_persist: {}: paths {} and {} {}; nothing was changed",
+        device.to_string_lossy(), paths[0], paths[1],
+        if *is_told { "lead to different logical units" } else { "do not tell whether they lead to the same logical unit" }
+    )]
+    OtherUnit {
+        /// The map's name as typed.
+        device: OsString,
+        /// The paths.
+        paths: [String; 2],
+        /// Whether they say so.
+        is_told: bool,
+    },
+    /// A path of a map does not tell which logical unit it leads to. Nothing was changed.
+    #[error(
+        "sg_persist: {}: path {path} does not tell which logical unit it leads to; nothing was \
+         changed",
+        device.to_string_lossy()
+    )]
+    NoIdentity {
+        /// The map's name as typed.
+        device: OsString,
+        /// The path.
+        path: String,
+        /// What it said.
+        source: Box<Error>,
+    },
+    /// What came back of INQUIRY is no Device Identification VPD page.
+    #[error("sg_persist: INQUIRY (Device Identification): malformed response: {0}")]
+    Identification(identification::Malformed),
+    /// The time that the run was given is over.
+    #[error("sg_persist: {}: the deadline has passed {at}", device.to_string_lossy())]
+    Deadline {
+        /// The device's name as typed.
+        device: OsString,
+        /// What was going on.
+        at: Interrupted,
+    },
+    /// A change was not made to a map, or not to all of it.
+    #[error("sg_persist: {}: {source}", device.to_string_lossy())]
+    Map {
+        /// The map's name as typed.
+        device: OsString,
+        /// Why.
+        source: Box<MapError<Error>>,
+    },
     /// The answer could not be written.
     #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]
     Output {
@@ -154,6 +221,29 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// What a run was doing when its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Interrupted {
+    /// The device was being opened.
+    #[error("while it was opened; nothing was sent")]
+    Opening,
+    /// A command that reads was at the device.
+    #[error("while a command ({0}) was at the device; there is no answer")]
+    Reading(&'static str),
+    /// A change was at the device.
+    #[error(
+        "while a command ({0}) was at the device; its outcome is unknown: read the keys and the \
+         reservation to see"
+    )]
+    Changing(&'static str),
+    /// The next command had yet to be sent.
+    #[error("before a command ({0}) was sent")]
+    BeforeSending(&'static str),
+    /// The change has been made, and was being read back.
+    #[error("after the change was made and before it was verified")]
+    Verifying,
 }
 
 /// A command of the two families that this program is about.

@@ -5,6 +5,8 @@ use std::io;
 
 use crate::cli::usage_error::UsageErrorKind;
 use crate::error::Error;
+use crate::logical_unit::QueryError;
+use crate::multipath::unit::MapError;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::status::ScsiStatus;
 use crate::transport::{CommandError, os_error_text};
@@ -60,6 +62,8 @@ impl ExitStatus {
     pub const TASK_ABORTED: Self = Self(29);
     /// Options contradict each other.
     pub const CONTRADICTION: Self = Self(31);
+    /// The time that the run was given is over.
+    pub const TIMEOUT: Self = Self(33);
     /// The command did not reach the device server, or its answer did not come back.
     pub const TRANSPORT: Self = Self(35);
     /// No error, and the answer is no.
@@ -115,6 +119,7 @@ impl ExitStatus {
             Self::ACA_ACTIVE => "ACA aactive",
             Self::TASK_ABORTED => "Task aborted",
             Self::CONTRADICTION => "CL options contradict",
+            Self::TIMEOUT => "Timeout",
             Self::TRANSPORT => "Transport error",
             Self::FALSE => "No error, and the answer is no",
             Self::NOT_VERIFIED => "Accepted, but the effect is not there",
@@ -271,6 +276,28 @@ impl From<&Error> for ExitStatus {
             Error::Open { source, .. } | Error::Output { source, .. } => source.into(),
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
+            Error::Topology { .. } => Self::CONTRADICTION,
+            Error::Worker { source, .. } => source.into(),
+            Error::Deadline { .. } => Self::TIMEOUT,
+            Error::NoIdentity { source, .. } => (&**source).into(),
+            Error::OtherUnit { .. } | Error::Identification(_) => Self::MALFORMED,
+            Error::Map { source, .. } => match &**source {
+                MapError::Path { source, .. }
+                | MapError::Foreign { source, .. }
+                | MapError::NoPath {
+                    source: Some(source),
+                    ..
+                } => source.into(),
+                MapError::NoPath { source: None, .. } => Self::TRANSPORT,
+                MapError::NotRegistered { .. } => Self::RESERVATION_CONFLICT,
+                MapError::Unknown { .. } | MapError::Left { .. } => Self::UNVERIFIABLE,
+                MapError::StillHeld { .. } => Self::NOT_VERIFIED,
+                MapError::NotOnMaps(_) => Self::CONTRADICTION,
+                MapError::Query(QueryError::Command(source)) => source.into(),
+                MapError::Query(QueryError::Unsteady) => Self::OTHER,
+                MapError::Query(QueryError::Malformed { .. }) => Self::MALFORMED,
+                MapError::Lost(source) => source.into(),
+            },
             Error::NotVerified(_) => Self::NOT_VERIFIED,
             Error::Disturbed(_) | Error::Unread(_) => Self::UNVERIFIABLE,
             Error::InquiryData { .. } | Error::Malformed { .. } => Self::MALFORMED,

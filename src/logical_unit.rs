@@ -70,6 +70,7 @@ use crate::pr::snapshot::{NoAnswer, Snapshot};
 use crate::pr::transport_id::TransportId;
 use crate::scsi::bytes::Truncated;
 use crate::scsi::cdb::Cdb;
+use crate::scsi::identification::{self, Identification};
 use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::buffer::{Buffer, Filling, NO_COINCIDENCE, Received};
@@ -150,6 +151,9 @@ pub enum InquiryError<E = CommandError> {
     /// What came back is not even its beginning.
     #[error("malformed response to INQUIRY: {0}")]
     Truncated(#[from] Truncated),
+    /// What came back is no Device Identification VPD page.
+    #[error("malformed response to INQUIRY: {0}")]
+    Identification(#[source] identification::Malformed),
 }
 
 /// Why a change is not known to have had its effect.
@@ -389,6 +393,22 @@ impl<E: Exchange> LogicalUnit<E> {
             came => came,
         };
         Ok(StandardInquiry::parse(&buffer.into_data(came, came))?)
+    }
+
+    /// The Device Identification VPD page (SPC-5 7.7.6).
+    ///
+    /// # Errors
+    /// [`InquiryError`].
+    pub fn identification(&mut self) -> Result<Identification, InquiryError<E::Error>> {
+        let room = usize::from(identification::ALLOCATION_LENGTH);
+        let (buffer, moved) = self
+            .fill(identification::cdb(), room, Filling::First)
+            .map_err(InquiryError::Command)?;
+        let came = match moved.transferred {
+            came @ NO_COINCIDENCE.. if buffer.is_unwritten(0, came) => 0,
+            came => came,
+        };
+        Identification::parse(&buffer.into_data(came, came)).map_err(InquiryError::Identification)
     }
 
     /// The keys of all registrations (SPC-5 6.16.2).

@@ -16,6 +16,7 @@ use crate::cli::usage_error::{UsageError, UsageErrorKind};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::multipath::Maps;
 use crate::output::Output;
 use crate::pr::prin::{self, ParameterData};
 use crate::pr::transport_id::TransportId;
@@ -26,14 +27,18 @@ mod change;
 mod console;
 mod device;
 mod document;
+mod map;
+mod maps;
 mod overview;
 mod question;
 mod report;
+mod session;
 mod trace;
 
 use console::Console;
-use device::{Device, Record, Session};
+use device::Device;
 use report::{InquiryFailure, report};
+use session::{Record, Session};
 
 /// Everything outside the program that a run touches.
 pub struct World<'a> {
@@ -51,6 +56,8 @@ pub struct World<'a> {
     pub output: &'a mut dyn Output,
     /// This host's own initiator ports, for a device.
     pub own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
+    /// Multipath maps, and the way to their paths.
+    pub maps: &'a dyn Maps,
     /// Standard output.
     pub stdout: &'a mut dyn Write,
     /// Whether standard output is a terminal; asked where it matters only.
@@ -111,6 +118,8 @@ pub fn run(world: World<'_>) -> ExitStatus {
                 record: RefCell::new(Record::default()),
                 no_color: world.environment.no_color,
                 own_ports: world.own_ports,
+                maps: world.maps,
+                deadline: task.deadline.map(|deadline| world.clock.now() + deadline),
             };
             perform(&session, world.argv, world.output)
         }

@@ -10,7 +10,9 @@ use super::arguments::{Arguments, GivenOption};
 use super::completion::Shell;
 use super::number::{self, NotANumber};
 use super::options::Opt;
-use super::request::{AccessPolicy, Environment, JsonOptions, Operation, Question, Request, Task};
+use super::request::{
+    AccessPolicy, Environment, JsonOptions, Operation, PathPolicy, Question, Request, Task,
+};
 use super::transport_ids::{self, Input};
 use super::usage_error::{MAXIMUM_ALLOCATION_LENGTH, MAXIMUM_TIMEOUT, UsageError};
 use crate::pr::prout::{PersistentReserveOut, TransportIds};
@@ -59,11 +61,15 @@ struct Values {
     unregister: bool,
     parameters_given: usize,
     timeout: Option<Duration>,
+    deadline: Option<Duration>,
     json: Option<JsonOptions>,
     json_schema: bool,
     questions: Vec<Question>,
     ua_retries: Option<u32>,
     verify: bool,
+    all_paths: bool,
+    one_path: bool,
+    every_path: bool,
     dry_run: bool,
     overview: bool,
     completion: Option<Shell>,
@@ -131,6 +137,7 @@ impl Values {
             Opt::Maxlen => self.allocation_length = Some(maxlen(value)?),
             Opt::TransportId => self.transport_ids = transport_ids(value, input)?,
             Opt::Timeout => self.timeout = Some(timeout(value)?),
+            Opt::Deadline => self.deadline = Some(seconds(value).ok_or(UsageError::Value(option))?),
             Opt::Json => self.json.get_or_insert_default().take(value)?,
             Opt::JsFile => self.json.get_or_insert_default().file = Some(value.to_owned()),
             Opt::JsonSchema => self.json_schema = true,
@@ -150,6 +157,9 @@ impl Values {
                 self.ua_retries = Some(decimal(value).ok_or(UsageError::Value(option))?)
             }
             Opt::Verify => self.verify = true,
+            Opt::AllPaths => self.all_paths = true,
+            Opt::OnePath => self.one_path = true,
+            Opt::EveryPath => self.every_path = true,
             Opt::DryRun => self.dry_run = true,
             Opt::Overview => self.overview = true,
             Opt::Completion => self.completion = Some(shell(value)?),
@@ -222,6 +232,12 @@ fn request(
         (None, None) => 0,
     };
     let operation = operation(&values, notes)?;
+    let paths = match (values.all_paths, values.one_path) {
+        (true, true) => return Err(UsageError::AllPathsAndOnePath),
+        (true, false) => PathPolicy::All,
+        (false, true) => PathPolicy::One,
+        (false, false) => PathPolicy::ByDevice,
+    };
     Ok(Request::Task(Box::new(Task {
         device,
         more_devices,
@@ -230,10 +246,13 @@ fn request(
         inquiry: !values.no_inquiry,
         access,
         timeout: values.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        deadline: values.deadline,
         transport_ids: values.transport_ids,
         parameters_given: values.parameters_given,
         ua_retries,
         json: values.json,
+        paths,
+        every_path: values.every_path,
         operation,
     })))
 }
@@ -402,6 +421,23 @@ fn timeout(value: &OsStr) -> Result<Duration, UsageError> {
         Some(seconds @ 1..=MAXIMUM_TIMEOUT) => Ok(Duration::from_secs(seconds.into())),
         _ => Err(UsageError::Value(Opt::Timeout)),
     }
+}
+
+/// Seconds with or without a fraction, decimal: more than nothing, and less than what `--timeout`
+/// takes at most.
+fn seconds(value: &OsStr) -> Option<Duration> {
+    let text = value.to_str()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let seconds: u32 = whole.parse().ok()?;
+    // Nobody means less than a nanosecond.
+    let nanoseconds = format!("{fraction:0<9}")[..9].parse().ok()?;
+    let time = Duration::new(seconds.into(), nanoseconds);
+    (!time.is_zero() && seconds < MAXIMUM_TIMEOUT).then_some(time)
 }
 
 fn alloc_length(value: &OsStr) -> Result<u16, UsageError> {

@@ -164,11 +164,20 @@ options! {
             "exit status 0 if KEY holds the reservation, 36 if not";
         Reserved None, "reserved", Value::Optional("TYPE"),
             "exit status 0 if there is a reservation (of TYPE), 36 if not";
+        Deadline None, "deadline", Value::Required("SECS"),
+            "end within SECS seconds from the start, whatever the kernel does\n\
+             (fractions too); exit status 33";
         UaRetries None, "ua-retries ua_retries", Value::Required("N"),
             "retry up to N times after a unit attention (default 0)";
         Verify None, "verify", Value::None,
             "with --out: read the change back and check it;\n\
              exit status 37: not there, 38: could not be verified";
+        AllPaths None, "all-paths all_paths", Value::None,
+            "take DEVICE, a path of a multipath map, for all paths of the map";
+        OnePath None, "one-path one_path", Value::None,
+            "send the command through the multipath map, over any one path";
+        EveryPath None, "every-path every_path", Value::None,
+            "when registering a map: a path that cannot be reached is a failure";
         DryRun None, "dry-run dry_run", Value::None,
             "show the command and its parameter list; send nothing";
         Overview None, "overview", Value::None,

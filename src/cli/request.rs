@@ -57,12 +57,18 @@ pub struct Task {
     pub access: AccessPolicy,
     /// How long each command may take.
     pub timeout: Duration,
+    /// How long the whole run may take.
+    pub deadline: Option<Duration>,
     /// The TransportIDs given, also with commands that do not send them.
     pub transport_ids: TransportIds,
     /// How many options for PERSISTENT RESERVE OUT were given, of those that have parameters.
     pub parameters_given: usize,
     /// How often a command is sent again after a unit attention.
     pub ua_retries: u32,
+    /// What a multipath map is.
+    pub paths: PathPolicy,
+    /// Whether registering a map fails where one of its paths cannot be reached.
+    pub every_path: bool,
     /// Whether the answer is to be JSON, and where to.
     pub json: Option<JsonOptions>,
     /// The command.
@@ -111,6 +117,18 @@ pub enum AccessPolicy {
     ReadOnlyIfAllowed,
     /// Read-write.
     ReadWrite,
+}
+
+/// What the device is taken for where multipath maps are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathPolicy {
+    /// A map, or a device that stands on one alone, is all its paths; a path is itself.
+    #[default]
+    ByDevice,
+    /// A path is all paths of its map, too.
+    All,
+    /// A map is a node like any other: each command goes over one of its paths.
+    One,
 }
 
 /// The command.

@@ -80,6 +80,9 @@ pub enum UsageError {
     /// `--dry-run` with `--verify`.
     #[error("choose '--dry-run' _or_ '--verify' (not both)")]
     DryRunAndVerify,
+    /// `--all-paths` with `--one-path`.
+    #[error("choose '--all-paths' _or_ '--one-path' (not both)")]
+    AllPathsAndOnePath,
     /// `--overview` or a question beside something else to do.
     #[error(
         "--has-key, --holder-is, --reserved and --overview cannot be combined with one another, or \
@@ -127,6 +130,7 @@ impl UsageError {
             | Self::RegisterMoveMissing
             | Self::NotOneTransportId
             | Self::VerifyWithoutOut
+            | Self::AllPathsAndOnePath
             | Self::DryRunAndVerify
             | Self::NotAlone
             | Self::OverviewAsJson => UsageErrorKind::Contradiction,

@@ -1,6 +1,8 @@
 //! PERSISTENT RESERVE OUT: sent, sent and read back, or shown and not sent.
 
-use super::device::{Device, Session};
+use super::device::Device;
+use super::map;
+use super::session::Session;
 use crate::cli::request::Operation;
 use crate::error::Error;
 use crate::pr::effect::Sender;
@@ -36,6 +38,9 @@ pub(super) fn change(
         }
         action => format!("PR out: command ({}) successful", action.name()),
     };
+    if let Some(map) = device.exchange_mut().take_map() {
+        return map::change(session, name, device, map, out, verify);
+    }
     let own_ports = match verify {
         true => device.own_ports(),
         false => Vec::new(),

@@ -1,68 +1,36 @@
 //! A device, and one command after the other for it.
 
-use std::cell::{Cell, RefCell};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::console::Console;
+use super::maps::{self, OpenMap};
+use super::session::Session;
 use super::trace::Tracer;
 use crate::cli::request::{AccessPolicy, Operation, Task};
-use crate::clock::Clock;
-use crate::error::{Error, Sent};
+use crate::error::{Error, Interrupted, Sent};
 use crate::logical_unit::{ChangeError, Exchange, InquiryError, LogicalUnit, QueryError};
+use crate::multipath::Map;
+use crate::multipath::paths::Paths;
 use crate::pr::effect::Registrants;
-use crate::pr::prin::ParameterData;
 use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
 use crate::transport::{
-    Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
-    os_error_text,
+    Access, Command, CommandError, Completion, Data, Moved, NodeKind, Transport, os_error_text,
 };
 
 /// How many unit attentions an overview reads past with each command: more than a device server
 /// keeps for one nexus.
 const OVERVIEW_RETRIES: u32 = 16;
 
-/// What all steps of a run share.
-pub(super) struct Session<'a, 'c> {
-    pub(super) task: &'a Task,
-    pub(super) devices: &'a dyn Open,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) console: &'a Console<'c>,
-    /// Prints whole lines on standard error.
-    pub(super) print: &'a dyn Fn(&str),
-    /// Whether `-vvvv` has told what it tells once.
-    pub(super) introduced: Cell<bool>,
-    pub(super) record: RefCell<Record>,
-    /// Whether nothing is to be coloured.
-    pub(super) no_color: bool,
-    /// This host's own initiator ports, for a device.
-    pub(super) own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
-}
-
-/// What has happened so far, for a document at the end.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    pub(super) inquiry: Option<StandardInquiry>,
-    /// The last command other than INQUIRY.
-    pub(super) cdb: Option<Cdb>,
-    /// How the last command of all ended.
-    pub(super) completion: Option<Completion>,
-    pub(super) os_error: Option<(i32, String)>,
-    pub(super) unit_attentions: Vec<Vec<u8>>,
-    pub(super) parameter_data: Option<ParameterData>,
-    pub(super) answer: Option<bool>,
-    /// Whether the change that was asked for has been sent, and what follows comes after it.
-    pub(super) change_was_sent: bool,
-    /// What is said of how commands end, kept back while they may fail without harm: for each part
-    /// of which that is so, the innermost last.
-    held_back: Vec<Vec<u8>>,
-}
+/// How many unit attentions a command is sent again after where there are several paths: each has its
+/// own.
+const MAP_RETRIES: u32 = 5;
 
 /// The logical unit behind an open device.
 pub(super) type Device<'a, 'c> = LogicalUnit<Channel<'a, 'c>>;
@@ -70,9 +38,15 @@ pub(super) type Device<'a, 'c> = LogicalUnit<Channel<'a, 'c>>;
 /// An open device: commands are sent again where the task allows it, recorded, and told of.
 pub(super) struct Channel<'a, 'c> {
     session: &'a Session<'a, 'c>,
-    name: &'a OsStr,
+    name: Cow<'a, OsStr>,
     access: Access,
     transport: Tracer<'a>,
+    /// The map that the device was taken for.
+    map: Option<OpenMap>,
+    /// What the commands travel over, where that is another process.
+    paths: Option<Paths>,
+    /// Whether it is a map, or one of the paths of one.
+    is_of_map: bool,
 }
 
 impl<'a, 'c> Channel<'a, 'c> {
@@ -89,13 +63,29 @@ impl<'a, 'c> Channel<'a, 'c> {
                 Access::ReadOnly => libc::O_RDONLY,
                 Access::ReadWrite => libc::O_RDWR,
             };
+        if let Some(map) = maps::by_name(session, name)? {
+            return Self::open_map(session, name, map);
+        }
         let verbosity = session.task.verbosity;
         if verbosity >= 2 {
             let device = device.display();
             (session.print)(&format!("open {device} with flags={flags:#x}\n"));
         }
-        let opened = session.devices.open(device, access);
+        let mut paths = None;
+        let opened = match session.deadline {
+            None => session.devices.open(device, access),
+            Some(_) => maps::open_elsewhere(session, name, access).map(|(path, opened)| {
+                paths = Some(opened);
+                Box::new(path) as Box<dyn Transport>
+            }),
+        };
         let transport = opened.map_err(|source| {
+            if source.kind() == io::ErrorKind::TimedOut && source.raw_os_error().is_none() {
+                return Error::Deadline {
+                    device: name.to_owned(),
+                    at: Interrupted::Opening,
+                };
+            }
             if verbosity >= 2 {
                 let (device, reason) = (device.display(), os_error_text(&source));
                 (session.print)(&format!(
@@ -109,12 +99,54 @@ impl<'a, 'c> Channel<'a, 'c> {
                 source,
             }
         })?;
+        if let Some(map) = maps::by_node(session, name, transport.node())? {
+            return Self::open_map(session, name, map);
+        }
         Ok(Self {
             session,
-            name,
+            name: Cow::Borrowed(name),
             access,
             transport: Tracer::new(transport, verbosity, session.print, &session.introduced),
+            map: None,
+            paths,
+            is_of_map: false,
         })
+    }
+
+    /// Opens the paths of the map that the device called `name` is taken for.
+    fn open_map(session: &'a Session<'a, 'c>, name: &'a OsStr, map: Map) -> Result<Self, Error> {
+        let (transport, open) = maps::open(session, name, map)?;
+        let paths = open.paths().clone();
+        let channel = Self::over(session, Cow::Borrowed(name), Box::new(transport), paths);
+        Ok(Self {
+            map: Some(open),
+            ..channel
+        })
+    }
+
+    /// A path of a map, called `name`, at the end of `transport`.
+    pub(super) fn over(
+        session: &'a Session<'a, 'c>,
+        name: Cow<'a, OsStr>,
+        transport: Box<dyn Transport>,
+        paths: Paths,
+    ) -> Self {
+        let verbosity = session.task.verbosity;
+        Self {
+            session,
+            name,
+            // What opens it opens it again where that is needed.
+            access: Access::ReadWrite,
+            transport: Tracer::new(transport, verbosity, session.print, &session.introduced),
+            map: None,
+            paths: Some(paths),
+            is_of_map: true,
+        }
+    }
+
+    /// The map that it was taken for, once.
+    pub(super) fn take_map(&mut self) -> Option<OpenMap> {
+        self.map.take()
     }
 
     /// Sends a command and tells how it went. After a unit attention it is sent again as often as
@@ -148,6 +180,7 @@ impl<'a, 'c> Channel<'a, 'c> {
         let ua_retries = match self.session.task.operation {
             // It changes nothing: whatever happened before, it shows what is now.
             Operation::Overview => OVERVIEW_RETRIES.max(ua_retries),
+            _ if self.is_of_map => MAP_RETRIES.max(ua_retries),
             _ => ua_retries,
         };
         let mut tries = Tries::new(ua_retries, timeout);
@@ -189,7 +222,26 @@ impl<'a, 'c> Channel<'a, 'c> {
         cdb: Cdb,
         mut data: Data<'_>,
     ) -> Result<io::Result<Completion>, Error> {
+        let is_over = |paths: &Option<Paths>| paths.as_ref().is_some_and(Paths::is_over);
+        let is_change = matches!(data, Data::Out(_));
+        let device = &self.session.task.device;
+        let interrupted = |at| Error::Deadline {
+            device: device.clone(),
+            at,
+        };
+        if is_over(&self.paths) {
+            return Err(interrupted(Interrupted::BeforeSending(cdb.name())));
+        }
         let result = self.send(cdb, data.reborrow());
+        let timed_out = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+        if result.as_ref().is_err_and(timed_out) && is_over(&self.paths) {
+            let is_verifying = self.session.record.borrow().change_was_sent;
+            return Err(interrupted(match (is_change, is_verifying) {
+                (true, _) => Interrupted::Changing(cdb.name()),
+                (false, true) => Interrupted::Verifying,
+                (false, false) => Interrupted::Reading(cdb.name()),
+            }));
+        }
         let refused = result
             .as_ref()
             .is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)));
@@ -199,7 +251,10 @@ impl<'a, 'c> Channel<'a, 'c> {
             return Ok(result);
         }
         self.transport.close();
-        *self = Self::open(self.session, self.name, Access::ReadWrite, false)?;
+        let Cow::Borrowed(name) = self.name else {
+            return Ok(result);
+        };
+        *self = Self::open(self.session, name, Access::ReadWrite, false)?;
         Ok(self.send(cdb, data))
     }
 
@@ -247,7 +302,7 @@ impl Exchange for Channel<'_, '_> {
                     ));
                 }
                 Error::Inquiry {
-                    device: self.name.to_owned(),
+                    device: self.name.clone().into_owned(),
                     source,
                 }
             }
@@ -255,10 +310,7 @@ impl Exchange for Channel<'_, '_> {
     }
 
     fn command_error(error: &Error) -> Option<&CommandError> {
-        match error {
-            Error::Inquiry { source, .. } | Error::Command { source, .. } => Some(source),
-            _ => None,
-        }
+        command_error(error)
     }
 
     fn received(&mut self, cdb: Cdb, data: &[u8]) {
@@ -289,6 +341,14 @@ impl Exchange for Channel<'_, '_> {
     }
 }
 
+/// What the failure of a command was, if that is what the error is about.
+pub(super) fn command_error(error: &Error) -> Option<&CommandError> {
+    match error {
+        Error::Inquiry { source, .. } | Error::Command { source, .. } => Some(source),
+        _ => None,
+    }
+}
+
 impl<'a, 'c> Device<'a, 'c> {
     /// Opens the device called `name`.
     pub(super) fn open(
@@ -303,7 +363,7 @@ impl<'a, 'c> Device<'a, 'c> {
     /// This host's initiator ports, or its name, as far as they are known.
     pub(super) fn own_ports(&mut self) -> Vec<TransportId> {
         let channel = self.exchange_mut();
-        let mut ports = (channel.session.own_ports)(Path::new(channel.name));
+        let mut ports = (channel.session.own_ports)(Path::new(&channel.name));
         ports.extend(channel.transport.host(channel.session.task.timeout));
         ports
     }
@@ -314,6 +374,7 @@ impl<'a, 'c> Device<'a, 'c> {
         let session = self.exchange().session;
         let inquiry = inquiry.map_err(|error| match error {
             InquiryError::Command(error) => error,
+            InquiryError::Identification(source) => Error::Identification(source),
             InquiryError::Truncated(source) => {
                 if session.task.verbosity > 0 {
                     let length = source.length;
@@ -322,7 +383,7 @@ impl<'a, 'c> Device<'a, 'c> {
                     ));
                 }
                 Error::InquiryData {
-                    device: self.exchange().name.to_owned(),
+                    device: self.exchange().name.clone().into_owned(),
                     source,
                 }
             }

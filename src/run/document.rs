@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::device::Session;
+use super::session::Session;
 use crate::cli::request::{JsonOptions, Operation};
 use crate::error::Error;
 use crate::exit::ExitStatus;

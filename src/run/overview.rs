@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::Done;
-use super::device::{Device, Session};
+use super::device::Device;
 use super::report::{InquiryFailure, report};
+use super::session::Session;
 use crate::error::Error;
 use crate::pr::prin::ServiceAction;
 use crate::render::DeviceText;

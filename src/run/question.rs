@@ -1,6 +1,7 @@
 //! Questions that the exit status answers.
 
-use super::device::{Device, Session};
+use super::device::Device;
+use super::session::Session;
 use crate::cli::request::Question;
 use crate::error::Error;
 use crate::pr::ReservationKey;

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use super::console::Console;
+use super::maps;
 use crate::cli::usage;
 use crate::error::{Error, Sent};
 use crate::exit::ExitStatus;
+use crate::multipath::unit::MapError;
 use crate::pr::prin::{
     AMPLE_ALLOCATION_LENGTH, DEFAULT_ALLOCATION_LENGTH, Malformed, ServiceAction,
 };
@@ -53,7 +55,33 @@ pub(super) fn report(
             }
             return;
         }
-        Error::Open { .. }
+        Error::Map { source, .. } => {
+            if let MapError::Path { source, .. }
+            | MapError::Foreign { source, .. }
+            | MapError::NoPath {
+                source: Some(source),
+                ..
+            } = &**source
+            {
+                report(source, verbosity, console, InquiryFailure::OnStderr);
+            }
+            say(&error.to_string());
+            for line in maps::reports(source.paths()) {
+                say(&format!("  {line}"));
+            }
+            return;
+        }
+        Error::NoIdentity { source, .. } => {
+            report(source, verbosity, console, InquiryFailure::OnStderr);
+            say(&error.to_string());
+            return;
+        }
+        Error::Deadline { .. }
+        | Error::Topology { .. }
+        | Error::Worker { .. }
+        | Error::OtherUnit { .. }
+        | Error::Identification(_)
+        | Error::Open { .. }
         | Error::Output { .. }
         | Error::Unsteady
         | Error::NotVerified(_)

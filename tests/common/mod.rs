@@ -19,6 +19,7 @@ pub(crate) mod controller;
 pub(crate) mod model;
 pub(crate) mod scene;
 pub(crate) mod script;
+pub(crate) mod target;
 pub(crate) mod world;
 
 pub(crate) use answer::{

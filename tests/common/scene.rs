@@ -10,7 +10,7 @@ use sg_persist::transport::Open;
 
 use super::DEVICE;
 use super::script::Script;
-use super::world::{Passing, Sink, Texts, Written, WrittenFile};
+use super::world::{NoMaps, Passing, Sink, Texts, Written, WrittenFile};
 
 /// A run to come.
 #[derive(Clone, Debug)]
@@ -157,6 +157,7 @@ impl Scene {
             clock,
             output: &mut output,
             own_ports: &|_| self.own_ports.clone(),
+            maps: &NoMaps,
             stdout: &mut stdout,
             stdout_is_terminal: &|| self.terminals.0,
             stderr: &mut stderr,

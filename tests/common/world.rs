@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::Clock;
+use sg_persist::multipath::Maps;
+use sg_persist::multipath::lock::Lock;
+use sg_persist::multipath::{BlockNumber, Map, TopologyError};
 use sg_persist::output::{Draft, Output};
+use sg_persist::transport::remote::Nodes;
 
 /// Standard input and files.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,31 @@ impl Input for Texts {
             .map(|(_, text)| text.clone())
             .or_else(|| self.everywhere.clone())
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
+    }
+}
+
+/// A machine without multipath maps, which cannot start another process.
+pub(crate) struct NoMaps;
+
+impl Maps for NoMaps {
+    fn number(&self, _: &Path) -> Option<BlockNumber> {
+        None
+    }
+
+    fn below(&self, _: BlockNumber) -> Result<Option<Map>, TopologyError> {
+        Ok(None)
+    }
+
+    fn above(&self, _: BlockNumber) -> Result<Option<Map>, TopologyError> {
+        Ok(None)
+    }
+
+    fn lock(&self, _: BlockNumber, _: Duration) -> Option<Lock> {
+        None
+    }
+
+    fn nodes(&self) -> io::Result<Box<dyn Nodes>> {
+        Err(io::Error::from_raw_os_error(libc::EAGAIN))
     }
 }
 

@@ -9,6 +9,7 @@ mod contract;
 mod json;
 mod layers;
 mod man;
+mod multipath;
 mod nvme;
 mod properties;
 mod whole_runs;

@@ -16,11 +16,13 @@ use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 use sg_persist::transport::LinuxDevices;
 
+mod maps;
 mod memory;
 mod start;
 mod thread;
 mod watch;
 
+use maps::LinuxMaps;
 use start::Stream;
 use watch::Watched;
 
@@ -53,6 +55,9 @@ fn run_here(
     stdout: Stream,
     stderr: Stream,
 ) -> ExitStatus {
+    if maps::serve(argv) {
+        return ExitStatus::SUCCESS;
+    }
     let is_set = |name| variable(name).is_some();
     // A line that cannot be taken back is not for passing news.
     let takes_lines_back = variable("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
@@ -69,6 +74,7 @@ fn run_here(
         input: &mut Files,
         output: &mut FileSystem,
         own_ports: &own_ports,
+        maps: &LinuxMaps::default(),
         clock: &SystemClock::default(),
         devices: &Watched::new(LinuxDevices, shows_progress),
         stdout: &mut { stdout },

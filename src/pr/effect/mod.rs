@@ -129,6 +129,27 @@ pub enum Doubt {
     NotTold,
 }
 
+impl Mismatch {
+    /// One difference.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(expected: String, found: &str) -> Self {
+        Self {
+            differences: vec![Difference::new(expected, found)],
+        }
+    }
+}
+
+impl Disturbed {
+    /// One difference, and why it proves nothing.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(doubt: Doubt, expected: String, found: &str) -> Self {
+        Self {
+            doubt,
+            differences: vec![Difference::new(expected, found)],
+        }
+    }
+}
+
 /// An expectation that does not hold, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1348,6 +1348,11 @@ fn changing_read_only_opens_once() {
 }
 
 #[test]
+fn a_multipath_map_is_all_its_paths() {
+    crate::multipath::registers_both_paths();
+}
+
+#[test]
 fn control_characters_do_not_reach_a_terminal() {
     let name = hex::encode(b"iqn.\x1b[31m\x9b\x7f~\0\0\0\0\0\0\0\0");
     let mut disk = DISK.to_vec();

@@ -1,0 +1,984 @@
+//! Whole runs on multipath maps: what becomes of the logical unit, whatever happens to the paths.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::target::{self, Fault, Nexus, PathTo, Stage, Wire};
+use sg_persist::cli::request::Environment;
+use sg_persist::cli::transport_ids::Input;
+use sg_persist::clock::Clock;
+use sg_persist::multipath::Maps;
+use sg_persist::multipath::lock::Lock;
+use sg_persist::multipath::{BlockNumber, Map, MapPath, PathKind, PathState, TopologyError};
+use sg_persist::output::FileSystem;
+use sg_persist::pr::transport_id::TransportId;
+use sg_persist::run::{World, run};
+use sg_persist::transport::remote::Nodes;
+use sg_persist::transport::{Access, Closed, Node, NodeKind, Open, Transport};
+
+/// Our initiator port, and that of another node.
+const US: u64 = 0x5000_c500_0000_0001;
+const THEM: u64 = 0x5000_c500_0000_0002;
+
+/// Our nexuses over the first and the second target port, and those of the other node.
+const US_1: Nexus = (US, 1);
+const US_2: Nexus = (US, 2);
+const THEM_1: Nexus = (THEM, 1);
+const THEM_2: Nexus = (THEM, 2);
+
+const MAP: &str = "/dev/mapper/mpatha";
+
+/// Two nodes with two paths each to one logical unit. On this one the paths are sda and sdb, and
+/// mpatha is the map over them.
+struct Scene {
+    stage: Arc<Mutex<Stage>>,
+    /// What sysfs says of the paths, each time that it is asked: the last of them again and again.
+    told: RefCell<Vec<Vec<MapPath>>>,
+    asked: Cell<usize>,
+    own: Vec<TransportId>,
+    groups: Cell<usize>,
+}
+
+fn path(index: usize) -> MapPath {
+    let name = format!("sd{}", char::from(b'a' + u8::try_from(index).unwrap()));
+    MapPath {
+        node: format!("/dev/{name}").into(),
+        name,
+        number: BlockNumber {
+            major: 8,
+            minor: 16 * index as u64,
+        },
+        state: PathState::Running,
+        access: None,
+        is_preferred: false,
+        dm: None,
+        kind: PathKind::Scsi,
+        is_gone: false,
+    }
+}
+
+struct Ran {
+    status: u8,
+    stdout: String,
+    stderr: String,
+    /// The service actions sent, each with the path: "a:00" is REGISTER over sda; INQUIRY and what
+    /// reads is left out.
+    changes: Vec<String>,
+}
+
+impl Ran {
+    #[track_caller]
+    fn is(&self, status: u8, stdout: &str, stderr: &[&str]) -> &Self {
+        assert_eq!(
+            (self.status, &self.stdout[..]),
+            (status, stdout),
+            "{}",
+            self.stderr
+        );
+        for part in stderr {
+            assert!(self.stderr.contains(part), "{part}\n---\n{}", self.stderr);
+        }
+        if stderr.is_empty() {
+            assert_eq!(self.stderr, "");
+        }
+        self
+    }
+
+    #[track_caller]
+    fn sent(&self, changes: &[&str]) -> &Self {
+        assert_eq!(self.changes, changes, "{}", self.stderr);
+        self
+    }
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::of(&[US_1, US_2])
+    }
+
+    fn of(nexuses: &[Nexus]) -> Self {
+        let paths = nexuses.iter().map(|&nexus| PathTo { nexus, fault: None });
+        let mut stage = Stage {
+            paths: paths.collect(),
+            ..Stage::default()
+        };
+        stage.unit.has_full_status = true;
+        Self {
+            stage: Arc::new(Mutex::new(stage)),
+            told: RefCell::new(vec![(0..nexuses.len()).map(path).collect()]),
+            asked: Cell::new(0),
+            own: vec![TransportId::sas(US)],
+            groups: Cell::new(0),
+        }
+    }
+
+    fn stage(&self) -> std::sync::MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap()
+    }
+
+    fn fault(self, path: usize, fault: Fault) -> Self {
+        self.stage().paths[path].fault = Some(fault);
+        self
+    }
+
+    fn state(self, path: usize, state: PathState) -> Self {
+        for told in self.told.borrow_mut().iter_mut() {
+            told[path].state = state;
+        }
+        self
+    }
+
+    fn registered(self, keys: &[(Nexus, u64)]) -> Self {
+        self.stage().unit.keys.extend(keys.iter().copied());
+        self
+    }
+
+    fn held(self, holder: Nexus, kind: u8) -> Self {
+        self.stage().unit.holder = Some((Some(holder), kind));
+        self
+    }
+
+    fn held_by_all(self, kind: u8) -> Self {
+        self.stage().unit.holder = Some((None, kind));
+        self
+    }
+
+    fn without_full_status(self) -> Self {
+        self.stage().unit.has_full_status = false;
+        self
+    }
+
+    fn event(self, event: impl FnMut(usize, &[u8], &mut Stage) + Send + 'static) -> Self {
+        self.stage().event = Some(Box::new(event));
+        self
+    }
+
+    #[track_caller]
+    fn has(&self, keys: &[(Nexus, u64)]) -> &Self {
+        let found: Vec<(Nexus, u64)> = self
+            .stage()
+            .unit
+            .keys
+            .iter()
+            .map(|(&nexus, &key)| (nexus, key))
+            .collect();
+        assert_eq!(found, keys);
+        self
+    }
+
+    #[track_caller]
+    fn is_held_by(&self, holder: Option<(Nexus, u8)>) -> &Self {
+        let expected = holder.map(|(nexus, kind)| (Some(nexus), kind));
+        assert_eq!(self.stage().unit.holder, expected);
+        self
+    }
+
+    fn run(&self, words: &str) -> Ran {
+        self.stage().sent.clear();
+        let argv: Vec<OsString> = std::iter::once("sg_persist")
+            .chain(words.split_whitespace())
+            .map(Into::into)
+            .collect();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = run(World {
+            argv: &argv,
+            environment: Environment::default(),
+            input: &mut Nothing,
+            devices: self,
+            clock: &Still(Cell::new(Duration::ZERO)),
+            output: &mut FileSystem,
+            own_ports: &|_| self.own.clone(),
+            maps: self,
+            stdout: &mut stdout,
+            stdout_is_terminal: &|| false,
+            stderr: &mut stderr,
+            stderr_is_terminal: &|| false,
+        });
+        let changes = self
+            .stage()
+            .sent
+            .iter()
+            .filter(|(_, bytes)| bytes[0] == 0x5f)
+            .map(|(path, bytes)| {
+                let letter = char::from(b'a' + u8::try_from(*path).unwrap());
+                format!("{letter}:{:02x}", bytes[1])
+            })
+            .collect();
+        Ran {
+            status: status.code(),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+            changes,
+        }
+    }
+}
+
+struct Nothing;
+
+impl Input for Nothing {
+    fn stdin(&mut self) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn file(&mut self, _: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+struct Still(Cell<Duration>);
+
+impl Clock for Still {
+    fn now(&self) -> Duration {
+        self.0.get()
+    }
+
+    fn wait(&self, time: Duration) {
+        self.0.set(self.0.get() + time);
+    }
+}
+
+/// The map's own node, which takes no command, and those of the paths.
+impl Open for Scene {
+    fn open(&self, device: &Path, _: Access) -> io::Result<Box<dyn Transport>> {
+        assert_ne!(device, Path::new(MAP), "the map itself was opened");
+        Ok(Box::new(Numbered))
+    }
+}
+
+/// `/dev/dm-1`, by another name.
+struct Numbered;
+
+impl Transport for Numbered {
+    fn execute(
+        &mut self,
+        _: sg_persist::transport::Command<'_>,
+    ) -> io::Result<sg_persist::transport::Completion> {
+        Closed.execute(sg_persist::transport::Command {
+            cdb: sg_persist::scsi::inquiry::cdb(),
+            data: sg_persist::transport::Data::None,
+            timeout: Duration::ZERO,
+        })
+    }
+
+    fn node(&self) -> Node {
+        Node {
+            kind: NodeKind::Block,
+            block: Some((253, 1)),
+            ..Node::default()
+        }
+    }
+}
+
+impl Maps for Scene {
+    fn number(&self, device: &Path) -> Option<BlockNumber> {
+        let name = device.to_str().unwrap();
+        let path = name
+            .strip_prefix("/dev/sd")
+            .map(|_| target::path_of(device));
+        Some(match path {
+            None => BlockNumber {
+                major: 253,
+                minor: 1,
+            },
+            Some(path) => BlockNumber {
+                major: 8,
+                minor: 16 * path as u64,
+            },
+        })
+    }
+
+    fn below(&self, device: BlockNumber) -> Result<Option<Map>, TopologyError> {
+        if device.major != 253 {
+            return Ok(None);
+        }
+        let told = self.told.borrow();
+        let asked = self.asked.replace(self.asked.get() + 1);
+        Ok(Some(Map {
+            name: "mpatha".to_owned(),
+            number: device,
+            suspended: false,
+            paths: told[asked.min(told.len() - 1)].clone(),
+        }))
+    }
+
+    fn above(&self, _: BlockNumber) -> Result<Option<Map>, TopologyError> {
+        self.below(BlockNumber {
+            major: 253,
+            minor: 1,
+        })
+    }
+
+    fn lock(&self, _: BlockNumber, _: Duration) -> Option<Lock> {
+        None
+    }
+
+    fn nodes(&self) -> io::Result<Box<dyn Nodes>> {
+        self.groups.set(self.groups.get() + 1);
+        Ok(Box::new(Wire::new(&self.stage)))
+    }
+}
+
+const K: u64 = 0xabc;
+const J: u64 = 0xdef;
+
+const KEYS: &str = "  PR generation=0x0, 1 registered reservation key follows:\n    0xdef\n\n";
+
+fn keys(text: &str) -> String {
+    text.trim_end_matches('\n').to_owned() + "\n"
+}
+
+// A. Finding and choosing paths.
+
+#[test]
+fn a_path_that_is_offline_is_not_asked() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J)])
+        .state(0, PathState::Offline)
+        .fault(0, Fault::Errno(libc::ENODEV));
+    for _ in 0..3 {
+        scene
+            .run("-n -k /dev/mapper/mpatha")
+            .is(0, &keys(KEYS), &[]);
+    }
+}
+
+#[test]
+fn a_path_that_died_unseen_is_passed_over() {
+    for fault in [
+        Fault::Errno(libc::ENODEV),
+        Fault::Errno(libc::ENXIO),
+        Fault::Sense(2, 4, 0x0b),
+        Fault::Sense(2, 4, 0x0c),
+        Fault::Sense(5, 0x25, 0),
+        Fault::OtherNumber,
+    ] {
+        let scene = Scene::new().registered(&[(THEM_1, J)]).fault(0, fault);
+        let ran = scene.run("-n -k /dev/mapper/mpatha");
+        ran.is(0, &keys(KEYS), &[]);
+    }
+}
+
+#[test]
+fn a_silent_path_is_waited_for_a_second() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J)])
+        .fault(0, Fault::Slow(Duration::from_secs(120)));
+    scene
+        .run("-n -k /dev/mapper/mpatha")
+        .is(0, &keys(KEYS), &[]);
+    scene.run("--has-key=def /dev/mapper/mpatha").is(0, "", &[]);
+}
+
+#[test]
+fn where_all_paths_are_silent_the_first_answer_counts() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J)])
+        .fault(0, Fault::Slow(Duration::from_secs(9)))
+        .fault(1, Fault::Slow(Duration::from_secs(5)));
+    scene
+        .run("-n -k /dev/mapper/mpatha")
+        .is(0, &keys(KEYS), &[]);
+}
+
+#[test]
+fn no_path_is_a_transport_error() {
+    let scene = Scene::new()
+        .state(0, PathState::Offline)
+        .fault(1, Fault::Errno(libc::ENODEV));
+    scene
+        .run("-n -k /dev/mapper/mpatha")
+        .is(35, "", &["PR in (Read keys)"]);
+    for words in ["-n -o -C -K abc", "-n -o -G -S abc", "-n -o -I -S abc"] {
+        let ran = scene.run(&format!("{words} {MAP}"));
+        ran.is(35, "", &["sda", "offline", "sdb"]).sent(&[]);
+    }
+}
+
+#[test]
+fn where_no_path_is_ready_that_is_the_answer() {
+    let scene = Scene::new()
+        .fault(0, Fault::Sense(2, 4, 0x0c))
+        .fault(1, Fault::Sense(2, 4, 0x0c));
+    assert_eq!(scene.run("-n -k /dev/mapper/mpatha").status, 13);
+}
+
+#[test]
+fn an_answer_that_makes_no_sense_is_not_hidden_by_another_path() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J)])
+        .fault(0, Fault::Short);
+    assert_eq!(scene.run("-n -k /dev/mapper/mpatha").status, 97);
+}
+
+#[test]
+fn a_device_by_another_name_is_its_map_too() {
+    let scene = Scene::new().registered(&[(THEM_1, J)]);
+    scene.run("-n -k /dev/vg/lv").is(0, &keys(KEYS), &[]);
+    assert_eq!(scene.groups.get(), 1);
+    scene
+        .run("--all-paths -n -o -G -S abc /dev/sdb")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+}
+
+#[test]
+fn paths_of_different_units_are_refused() {
+    for (fault, words) in [
+        (Fault::OtherUnit, "lead to different logical units"),
+        (Fault::NoIdentity, "does not tell which"),
+    ] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K)])
+            .fault(1, fault);
+        for change in ["-C -K abc", "-G -S def -K abc", "-P -K abc -S def -T 5"] {
+            let ran = scene.run(&format!("-n -o {change} {MAP}"));
+            assert!(ran.stderr.contains(words), "{} {}", ran.status, ran.stderr);
+            assert!(ran.status == 97 || ran.status == 5, "{}", ran.status);
+            ran.sent(&[]);
+        }
+    }
+}
+
+#[test]
+fn a_path_that_comes_while_it_is_registered_is_taken_in() {
+    let scene = Scene::of(&[US_1, US_2]);
+    *scene.told.borrow_mut() = vec![vec![path(0)], vec![path(0), path(1)]];
+    scene
+        .run("-n -o -G -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+// B. Registering.
+
+/// The node of the map is not even opened.
+pub(crate) fn registers_both_paths() {
+    let scene = Scene::new();
+    scene
+        .run("-n -o -G -S abc /dev/mapper/mpatha")
+        .is(0, "", &[])
+        .sent(&["a:00", "b:00"]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn a_map_is_registered_by_all_its_paths() {
+    for action in ["-G", "-I"] {
+        let scene = Scene::of(&[US_1, US_2, (US, 3), (US, 4)]);
+        scene
+            .run(&format!("-n -o {action} -S abc {MAP}"))
+            .is(0, "", &[]);
+        scene.has(&[(US_1, K), (US_2, K), ((US, 3), K), ((US, 4), K)]);
+        // Once more: nothing is lost by it.
+        scene.run(&format!("-n -o -I -S abc {MAP}")).is(0, "", &[]);
+        scene.run(&format!("-n -o -G -S abc {MAP}")).is(0, "", &[]);
+        scene.has(&[(US_1, K), (US_2, K), ((US, 3), K), ((US, 4), K)]);
+    }
+}
+
+#[test]
+fn a_path_that_has_the_key_already_is_fine() {
+    let scene = Scene::new().registered(&[(US_2, K)]);
+    scene
+        .run("-n -o -G -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn a_path_with_another_key_undoes_it() {
+    let scene = Scene::new().registered(&[(US_2, J)]);
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    ran.is(24, "", &["path sdb", "0xdef"]);
+    scene.has(&[(US_2, J)]);
+    scene
+        .run("-n -o -I -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn a_key_that_is_replaced_comes_back() {
+    let scene = Scene::new()
+        .registered(&[(US_1, J), (US_2, J)])
+        .fault(1, Fault::SenseOut(5, 0x26, 0));
+    let ran = scene.run("-n -o -G -K def -S abc /dev/mapper/mpatha");
+    assert_eq!(ran.status, 19, "{}", ran.stderr);
+    scene.has(&[(US_1, J), (US_2, J)]);
+    let scene = Scene::new().registered(&[(US_1, J), (US_2, J)]);
+    scene
+        .run("-n -o -G -K def -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn a_dead_path_keeps_the_others_registered() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .fault(1, Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -I -S abc /dev/mapper/mpatha");
+    ran.is(0, "", &["path sdb of mpatha was not reached"]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn every_path_takes_every_path() {
+    for fault in [Fault::Errno(libc::ENODEV), Fault::Sense(2, 4, 0x0c)] {
+        let scene = Scene::new().fault(1, fault);
+        let ran = scene.run("-n -o -G -S abc --every-path /dev/mapper/mpatha");
+        ran.is(35, "", &["sdb"]);
+        scene.has(&[]);
+    }
+}
+
+#[test]
+fn a_path_that_dies_meanwhile() {
+    let dies = |fault| {
+        Scene::new().event(move |path, cdb, stage| {
+            if path == 1 && cdb[0] == 0x5f {
+                stage.paths[1].fault = Some(fault);
+            }
+        })
+    };
+    let scene = dies(Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    ran.is(0, "", &["path sdb of mpatha was not reached"]);
+    scene.has(&[(US_1, K)]);
+    let scene = dies(Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -G -S abc --every-path /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    scene.has(&[]);
+    // It may have got there.
+    let scene = dies(Fault::CommandLost);
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    ran.is(
+        0,
+        "",
+        &["path sdb of mpatha: what became of it there is not known"],
+    );
+    scene.has(&[(US_1, K)]);
+}
+
+#[test]
+fn an_answer_that_was_lost_once_is_asked_after() {
+    let scene = Scene::new().event(|path, cdb, stage| {
+        let first = stage.paths[1].fault.is_none();
+        if path == 1 && cdb[0] == 0x5f {
+            stage.paths[1].fault = first.then_some(Fault::AnswerLost);
+        }
+    });
+    scene
+        .run("-n -o -G -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn a_slow_path_is_waited_for_at_the_end() {
+    let scene = Scene::of(&[US_1, US_2, (US, 3)]).event(|path, cdb, stage| {
+        let slow = Fault::Slow(Duration::from_secs(20));
+        stage.paths[path].fault = (path == 1 && cdb[0] == 0x5f).then_some(slow);
+    });
+    scene
+        .run("-n -o -G -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K), ((US, 3), K)]);
+}
+
+#[test]
+fn unregistering_leaves_nothing() {
+    for words in ["-G -K abc", "-I -S 0"] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+            .held(US_1, 5);
+        scene.run(&format!("-n -o {words} {MAP}")).is(0, "", &[]);
+        scene.has(&[(THEM_1, J)]).is_held_by(None);
+    }
+}
+
+#[test]
+fn a_dead_path_is_unregistered_by_the_last_one() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .fault(1, Fault::Errno(libc::ENODEV));
+    scene
+        .run("-n -o -G -K abc /dev/mapper/mpatha")
+        .is(0, "", &["sdb"]);
+    scene.has(&[(THEM_1, J)]);
+    // Not where another node has the key as well, or where it is not told who does.
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, K)])
+        .fault(1, Fault::Errno(libc::ENODEV));
+    assert_eq!(scene.run("-n -o -G -K abc /dev/mapper/mpatha").status, 38);
+    scene.has(&[(US_2, K), (THEM_1, K)]);
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K)])
+        .fault(1, Fault::Errno(libc::ENODEV));
+    assert_eq!(scene.run("-n -o -G -K abc /dev/mapper/mpatha").status, 38);
+    scene.has(&[(US_2, K)]);
+}
+
+#[test]
+fn registrations_are_unregistered_only_where_they_are_ours() {
+    let scene = Scene::new().registered(&[(THEM_1, K)]);
+    let ran = scene.run("-n -o -G -K abc /dev/mapper/mpatha");
+    assert_eq!(ran.status, 24);
+    scene.has(&[(THEM_1, K)]);
+}
+
+// C. Reserving.
+
+#[test]
+fn any_path_reserves() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .held(US_1, 5);
+    // Already held by the first path: another path alone would conflict.
+    scene
+        .run("-n -o -R -K abc -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .held(US_2, 5);
+    scene
+        .run("-n -o -R -K abc -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.is_held_by(Some((US_2, 5)));
+    // A path that is just back is not registered.
+    let scene = Scene::new().registered(&[(US_2, K)]);
+    scene
+        .run("-n -o -R -K abc -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.is_held_by(Some((US_2, 5)));
+}
+
+#[test]
+fn a_reservation_of_our_own_dead_path_is_ours() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .held(US_1, 5)
+        .fault(0, Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -R -K abc -T 5 /dev/mapper/mpatha");
+    ran.is(0, "", &["held by this host already"]);
+    // Not with another type, not by another node with the same key, not without evidence.
+    assert_eq!(
+        scene.run("-n -o -R -K abc -T 6 /dev/mapper/mpatha").status,
+        24
+    );
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, K)])
+        .held(THEM_1, 5);
+    assert_eq!(
+        scene.run("-n -o -R -K abc -T 5 /dev/mapper/mpatha").status,
+        24
+    );
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K)])
+        .held(US_1, 5)
+        .fault(0, Fault::Errno(libc::ENODEV));
+    assert_eq!(
+        scene.run("-n -o -R -K abc -T 5 /dev/mapper/mpatha").status,
+        24
+    );
+}
+
+#[test]
+fn a_lost_reserve_is_settled() {
+    for (fault, holder) in [(Fault::AnswerLost, US_1), (Fault::CommandLost, US_2)] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K)])
+            .fault(0, fault);
+        scene
+            .run("-n -o -R -K abc -T 5 /dev/mapper/mpatha")
+            .is(0, "", &[]);
+        scene.is_held_by(Some((holder, 5)));
+    }
+}
+
+#[test]
+fn one_path_alone_is_warned_of() {
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, K)]);
+    let ran = scene.run("-n -o -R -K abc -T 1 /dev/mapper/mpatha");
+    ran.is(0, "", &["lets the one path that holds it write"]);
+}
+
+// D. Releasing.
+
+#[test]
+fn the_holder_is_among_the_paths_that_release() {
+    for holder in [US_1, US_2] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K)])
+            .held(holder, 5);
+        scene
+            .run("-n -o -L -K abc -T 5 /dev/mapper/mpatha")
+            .is(0, "", &[]);
+        scene.is_held_by(None);
+    }
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .held_by_all(7);
+    scene
+        .run("-n -o -L -K abc -T 7 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.is_held_by(None);
+}
+
+#[test]
+fn a_holder_out_of_reach_keeps_it() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .held(US_1, 5)
+        .fault(0, Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -L -K abc -T 5 /dev/mapper/mpatha");
+    ran.is(37, "", &["still held with key 0xabc"]);
+    scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+}
+
+#[test]
+fn what_others_hold_is_left_alone() {
+    // With their own key, and with ours.
+    for key in [J, K] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K), (THEM_1, key)])
+            .held(THEM_1, 5);
+        scene
+            .run("-n -o -L -K abc -T 5 /dev/mapper/mpatha")
+            .is(0, "", &[]);
+        scene.is_held_by(Some((THEM_1, 5)));
+    }
+}
+
+#[test]
+fn the_wrong_type_is_refused() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .held(US_1, 5);
+    let ran = scene.run("-n -o -L -K abc -T 6 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 5, "{}", ran.stderr);
+    ran.sent(&["a:02"]);
+    scene.is_held_by(Some((US_1, 5)));
+}
+
+// E. Preempting and clearing.
+
+fn fence(scene: Scene) -> Scene {
+    scene
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J), (THEM_2, J)])
+        .held(THEM_1, 5)
+}
+
+#[test]
+fn a_fence_goes_over_the_first_path_that_can() {
+    for fault in [
+        Fault::Errno(libc::ENODEV),
+        Fault::Sense(2, 4, 0x0c),
+        Fault::SenseOut(2, 4, 0x0c),
+        Fault::CommandLost,
+    ] {
+        let scene = fence(Scene::new()).fault(0, fault);
+        let ran = scene.run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha");
+        assert_eq!(ran.status, 0, "{fault:?} {}", ran.stderr);
+        scene
+            .has(&[(US_1, K), (US_2, K)])
+            .is_held_by(Some((US_2, 5)));
+    }
+    // A path that is just back is not registered.
+    let scene = fence(Scene::new());
+    scene.stage().unit.keys.remove(&US_1);
+    let ran = scene.run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha");
+    ran.is(0, "", &[]).sent(&["a:05", "b:05"]);
+    scene.has(&[(US_2, K)]).is_held_by(Some((US_2, 5)));
+}
+
+#[test]
+fn a_fence_whose_answer_is_lost() {
+    let scene = fence(Scene::new()).fault(0, Fault::AnswerLost);
+    scene
+        .run("-n -o -P -K abc -S def -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[])
+        .sent(&["a:04"]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+    let scene = fence(Scene::new()).fault(0, Fault::AnswerLost);
+    scene
+        .run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha")
+        .is(38, "", &["whether its commands were aborted"])
+        .sent(&["a:05"]);
+}
+
+/// The first path's command is carried out after the second one's turn has come.
+#[test]
+fn a_fence_that_was_late_is_done() {
+    let scene = fence(Scene::new())
+        .fault(0, Fault::CommandLost)
+        .event(|path, cdb, stage| {
+            if path == 1 && cdb[0] == 0x5f {
+                stage.unit.keys.retain(|_, &mut key| key != J);
+                stage.unit.holder = Some((Some(US_1), 5));
+            }
+        });
+    let ran = scene.run("-n -o -P -K abc -S def -T 5 /dev/mapper/mpatha");
+    ran.is(0, "", &[]).sent(&["a:04", "b:04"]);
+}
+
+#[test]
+fn whoever_was_fenced_does_not_fence() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J), (THEM_2, J)])
+        .held(THEM_1, 5);
+    let ran = scene.run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 24);
+    ran.sent(&["a:05", "b:05"]);
+    scene.has(&[(THEM_1, J), (THEM_2, J)]);
+}
+
+#[test]
+fn a_victim_that_is_not_there_is_a_conflict() {
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, K)]);
+    let ran = scene.run("-n -o -P -K abc -S def -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 24);
+}
+
+#[test]
+fn the_own_key_is_not_preempted_on_a_living_map() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .held(US_1, 5);
+    let ran = scene.run("-n -o -P -K abc -S abc -T 5 /dev/mapper/mpatha");
+    ran.is(0, "", &["nothing was sent"]).sent(&[]);
+    scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+    // It would take paths away: with a registration left of a path that is gone, without evidence,
+    // with all registrants.
+    let scene = Scene::of(&[US_1, US_2]).registered(&[(US_1, K), (US_2, K), ((US, 3), K)]);
+    let ran = scene.run("-n -o -P -K abc -S abc -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 31, "{}", ran.stderr);
+    ran.sent(&[]);
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K)]);
+    let ran = scene.run("-n -o -P -K abc -S abc -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 31, "{}", ran.stderr);
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .held_by_all(7);
+    let ran = scene.run("-n -o -P -K abc -S 0 -T 7 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 31, "{}", ran.stderr);
+}
+
+#[test]
+fn a_lost_clear_is_settled() {
+    for fault in [Fault::AnswerLost, Fault::CommandLost] {
+        let scene = fence(Scene::new()).fault(0, fault);
+        scene
+            .run("-n -o -C -K abc /dev/mapper/mpatha")
+            .is(0, "", &[]);
+        scene.has(&[]);
+    }
+}
+
+#[test]
+fn what_is_about_one_nexus_is_refused() {
+    let scene = fence(Scene::new());
+    for words in ["-M -K abc -S 1 -X sas,0000000000000005", "-z -K abc -S 1"] {
+        let ran = scene.run(&format!("-n -o {words} {MAP}"));
+        assert_eq!(ran.status, 31, "{}", ran.stderr);
+        ran.sent(&[]);
+    }
+}
+
+// F. Unit attentions.
+
+#[test]
+fn a_unit_attention_on_each_path_costs_nothing() {
+    let scene = Scene::new().registered(&[(THEM_1, J)]);
+    for nexus in [US_1, US_2] {
+        scene
+            .stage()
+            .unit
+            .attentions
+            .insert(nexus, vec![(0x29, 0), (0x2a, 3)]);
+    }
+    scene
+        .run("-n -k /dev/mapper/mpatha")
+        .is(0, &keys(KEYS), &[]);
+    for nexus in [US_1, US_2] {
+        scene.stage().unit.attentions.insert(nexus, vec![(0x29, 0)]);
+    }
+    scene
+        .run("-n -o -G -S abc /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+}
+
+#[test]
+fn a_node_that_was_fenced_meanwhile_does_not_come_back_unseen() {
+    let scene = Scene::new().registered(&[(THEM_1, J)]);
+    for nexus in [US_1, US_2] {
+        scene.stage().unit.attentions.insert(nexus, vec![(0x2a, 5)]);
+    }
+    let ran = scene.run("-n -o -I -S abc /dev/mapper/mpatha");
+    assert_eq!(ran.status, 6, "{}", ran.stderr);
+    scene.has(&[(THEM_1, J)]);
+}
+
+// An end in time.
+
+#[test]
+fn a_deadline_ends_a_run_whatever_the_device_does() {
+    let never = Fault::Slow(Duration::from_secs(100_000));
+    for device in ["/dev/sda", MAP] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+            .fault(0, never)
+            .fault(1, never);
+        let run = |words: &str| scene.run(&format!("--deadline=2.5 -n {words} {device}"));
+        run("-k").is(
+            33,
+            "",
+            &[
+                "the deadline has passed while a command (Persistent reservation in) was at the \
+               device; there is no answer",
+            ],
+        );
+        run("-o -C -K abc").is(33, "", &["the deadline has passed"]);
+    }
+    let scene = Scene::new().registered(&[(US_1, K)]).fault(0, never);
+    scene.run("--deadline=2 -n -o -C -K abc /dev/sda").is(
+        33,
+        "",
+        &["while a command (Persistent reservation out) was at the device; its outcome is unknown"],
+    );
+}
+
+#[test]
+fn what_ends_before_the_deadline_is_as_without() {
+    let scene = Scene::new().registered(&[(THEM_1, J)]);
+    scene
+        .run("--deadline=2 -n -k /dev/sda")
+        .is(0, &keys(KEYS), &[]);
+    scene
+        .run("--deadline=2 -n -k /dev/mapper/mpatha")
+        .is(0, &keys(KEYS), &[]);
+    scene
+        .run("--deadline=0.25 -n -o -G -S abc /dev/sda")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (THEM_1, J)]);
+    let scene = Scene::new().fault(0, Fault::Errno(libc::ENXIO));
+    assert_eq!(scene.run("--deadline=2 -n -k /dev/sda").status, 56);
+}
+
+#[test]
+fn deadlines_are_numbers() {
+    for wrong in ["0", "0.0", "-1", "1e3", ".5", "5.", "1.2.3", "x", "4294968"] {
+        let scene = Scene::new();
+        let ran = scene.run(&format!("--deadline={wrong} -n -k /dev/sda"));
+        assert_eq!(ran.status, 1, "{wrong}");
+    }
+}
