@@ -29,6 +29,7 @@ mod document;
 mod overview;
 mod question;
 mod report;
+mod told;
 mod trace;
 
 use console::Console;
@@ -207,6 +208,7 @@ fn perform(
         Ok(Done::Partly(status)) => *status,
         Err(error) => {
             report(error, task.verbosity, console, InquiryFailure::OnStdout);
+            told::tell(session, error);
             error.into()
         }
     };

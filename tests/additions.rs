@@ -184,6 +184,7 @@ Fixed format, current; Sense key: Unit Attention
 Additional sense: Registrations preempted
 PR in (Read keys): Unit attention
 sg_persist failed: Unit attention
+Another node has removed this node's registration, perhaps to fence it: look at the keys and the reservation before registering again
 ",
         );
     }
@@ -221,6 +222,7 @@ Fixed format, current; Sense key: Unit Attention
 Additional sense: Registrations preempted
 {LOOK}PR out (Register and ignore existing key): Unit attention
 sg_persist failed: Unit attention
+Another node has removed this node's registration, perhaps to fence it: look at the keys and the reservation before registering again
 "
             ),
         );
@@ -229,7 +231,7 @@ sg_persist failed: Unit attention
             .changes(REGISTER_IGNORE, REGISTER_LIST, preempted())
             .run();
         assert_eq!(ran.status, 6);
-        assert!(!ran.stderr.contains("again"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("sent again"), "{}", ran.stderr);
     }
 
     #[test]

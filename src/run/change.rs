@@ -1,6 +1,7 @@
 //! PERSISTENT RESERVE OUT: sent, sent and read back, or shown and not sent.
 
 use super::device::{Device, Session};
+use super::told::in_words;
 use crate::cli::request::Operation;
 use crate::error::Error;
 use crate::pr::effect::{self, Sender, Verdict};
@@ -64,7 +65,7 @@ pub(super) fn change(
         record.completion = completion;
         record.os_error = None;
     }
-    let after = after.map_err(|error| Error::Disturbed(error.to_string()))?;
+    let after = after.map_err(|error| Error::Disturbed(in_words(&error)))?;
     match effect::check(&before, out, &after, sender) {
         Verdict::Holds => Ok(()),
         Verdict::Disturbed(doubt) => Err(Error::Disturbed(doubt.to_string())),

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Done;
 use super::device::{Device, Session};
 use super::report::{InquiryFailure, report};
+use super::told;
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::render::DeviceText;
@@ -34,6 +35,7 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
                 session.console.err(line.as_bytes());
                 let (verbosity, console) = (session.task.verbosity, session.console);
                 report(&error, verbosity, console, InquiryFailure::OnStderr);
+                told::tell(session, &error);
                 if done == Done::Yes {
                     done = Done::Partly(ExitStatus::from(&error));
                 }
