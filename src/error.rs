@@ -7,6 +7,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::cli::usage_error::UsageError;
+use crate::pr::nexus::Unknown;
 use crate::pr::prin::Malformed;
 use crate::scsi::bytes::Truncated;
 use crate::scsi::sense::Sense;
@@ -76,6 +77,9 @@ pub enum Error {
     /// cannot be told.
     #[error("sg_persist: accepted, but the effect could not be verified\n{0}")]
     Disturbed(String),
+    /// A question has no answer: the device, or the way to it, does not tell.
+    #[error("sg_persist: it cannot be told: {0}")]
+    Unanswered(#[source] Unknown),
     /// The answer could not be written.
     #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]
     Output {

@@ -270,7 +270,7 @@ impl From<&Error> for ExitStatus {
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
             Error::NotVerified(_) => Self::NOT_VERIFIED,
-            Error::Disturbed(_) => Self::UNVERIFIABLE,
+            Error::Disturbed(_) | Error::Unanswered(_) => Self::UNVERIFIABLE,
             Error::InquiryData { .. } | Error::Malformed { .. } => Self::MALFORMED,
         }
     }

@@ -56,6 +56,8 @@ use crate::transport::{
     Access, Command, CommandError, Data, LinuxDevices, Moved, NodeKind, Open as _, Transport,
 };
 
+mod nexus;
+
 /// How often answers that belong together are read again where the registrations changed between
 /// them.
 const ATTEMPTS: usize = 5;

@@ -16,6 +16,7 @@ use crate::cli::usage_error::UsageError;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::host_ports::PathPorts;
 use crate::output::Output;
 use crate::pr::prin::{self, ParameterData};
 use crate::pr::transport_id::TransportId;
@@ -26,11 +27,14 @@ mod change;
 mod console;
 mod device;
 mod document;
+mod explain;
+mod nexus;
 mod overview;
 mod question;
 mod report;
 mod told;
 mod trace;
+mod wait;
 
 use console::Console;
 use device::{Device, Record, Session, malformed};
@@ -52,6 +56,8 @@ pub struct World<'a> {
     pub output: &'a mut dyn Output,
     /// This host's own initiator ports, for a device.
     pub own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
+    /// Those of them through which the commands to this very device go.
+    pub path_ports: &'a dyn Fn(&Path) -> PathPorts,
     /// Standard output.
     pub stdout: &'a mut dyn Write,
     /// Whether standard output is a terminal; asked where it matters only.
@@ -112,6 +118,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
                 record: RefCell::new(Record::default()),
                 no_color: world.environment.no_color,
                 own_ports: world.own_ports,
+                path_ports: world.path_ports,
             };
             perform(&session, world.argv, world.output)
         }
@@ -209,6 +216,7 @@ fn perform(
         Err(error) => {
             report(error, task.verbosity, console, InquiryFailure::OnStdout);
             told::tell(session, error);
+            explain::tell(session);
             error.into()
         }
     };
@@ -259,7 +267,10 @@ fn carry_out(session: &Session<'_, '_>) -> Result<Done, Error> {
         Operation::DryRun(operation) => change::dry_run(session, operation),
         Operation::Overview => return Ok(overview::overview(session, access)),
         Operation::Question(question) => {
-            let answer = question::ask(session, access, *question)?;
+            let answer = match session.task.wait {
+                Some(within) => wait::ask(session, access, *question, within)?,
+                None => question::ask(session, access, *question)?,
+            };
             session.record.borrow_mut().answer = Some(answer);
             return Ok(if answer { Done::Yes } else { Done::No });
         }

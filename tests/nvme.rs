@@ -17,6 +17,7 @@ use common::{Written, bytes};
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::SystemClock;
+use sg_persist::host_ports::PathPorts;
 use sg_persist::nvme::status::NvmeStatus;
 use sg_persist::nvme::{self, Direction, Queue};
 use sg_persist::run::{World, run};
@@ -90,6 +91,7 @@ fn sg_persist(open: &dyn Open, line: &str) -> Ran {
         clock: &SystemClock::default(),
         output: &mut Written::default(),
         own_ports: &|_| Vec::new(),
+        path_ports: &|_| PathPorts::default(),
         stdout: &mut stdout,
         stdout_is_terminal: &|| false,
         stderr: &mut stderr,

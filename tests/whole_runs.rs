@@ -69,15 +69,19 @@ invocation_arguments:
 
     #[test]
     fn options_are_judged_from_left_to_right() {
-        sg_persist("-K zz -x")
-            .run()
-            .is(1, "", "bad argument to '--param-rk'\n");
+        sg_persist("-K zz -x").run().is(
+            1,
+            "",
+            "bad argument to '--param-rk' (up to 16 hexadecimal digits)\n",
+        );
         sg_persist("-x -K zz")
             .run()
             .is_with_usage(1, "sg_persist: invalid option -- 'x'\n");
-        sg_persist("-S zz -K zz")
-            .run()
-            .is(1, "", "bad argument to '--param-sark'\n");
+        sg_persist("-S zz -K zz").run().is(
+            1,
+            "",
+            "bad argument to '--param-sark' (up to 16 hexadecimal digits)\n",
+        );
         sg_persist("-T g -h")
             .run()
             .is(1, "", "bad argument to '--prout-type'\n");
@@ -284,9 +288,11 @@ invocation_arguments:
 
     #[test]
     fn an_equals_sign_after_a_letter_is_part_of_the_value() {
-        sg_persist("-n -o -G -K=5 /dev/sda")
-            .run()
-            .is(1, "", "bad argument to '--param-rk'\n");
+        sg_persist("-n -o -G -K=5 /dev/sda").run().is(
+            1,
+            "",
+            "bad argument to '--param-rk' (up to 16 hexadecimal digits)\n",
+        );
         sg_persist("-n -o -G --param-rk=5 /dev/sda")
             .changes(
                 REGISTER,
@@ -2367,6 +2373,18 @@ mod differences {
     }
 
     #[test]
+    fn the_nearest_option_is_named() {
+        sg_persist("-n -o -G --all-tg-pt /dev/sda").run().is(
+            1,
+            "",
+            "\
+sg_persist: unrecognized option '--all-tg-pt'
+Did you mean '--param-alltgpt'? 'sg_persist -h' and '-hh' list the options
+",
+        );
+    }
+
+    #[test]
     fn help_and_version_go_to_stdout() {
         sg_persist("-h")
             .run()
@@ -2406,7 +2424,11 @@ mod differences {
                 let ran =
                     sg_persist_words(&["-n", "-o", "-G", DEVICE, &format!("-{letter}"), value])
                         .run();
-                ran.is(1, "", &format!("bad argument to '--{name}'\n"));
+                let form = match letter {
+                    "K" | "S" => " (up to 16 hexadecimal digits)",
+                    _ => "",
+                };
+                ran.is(1, "", &format!("bad argument to '--{name}'{form}\n"));
                 ran.touched_nothing();
             }
         }

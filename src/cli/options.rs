@@ -164,11 +164,20 @@ options! {
             "exit status 0 if KEY holds the reservation, 36 if not";
         Reserved None, "reserved", Value::Optional("TYPE"),
             "exit status 0 if there is a reservation (of TYPE), 36 if not";
+        Registered None, "registered", Value::Optional("KEY"),
+            "exit status 0 if this nexus is registered (with KEY), 36 if not;\n\
+             38: cannot be told";
+        Wait None, "wait", Value::Required("SECS"),
+            "with one of these questions: ask again until the answer is yes,\n\
+             for SECS seconds at most";
         UaRetries None, "ua-retries ua_retries", Value::Required("N"),
             "retry up to N times after a unit attention (default 0)";
         Verify None, "verify", Value::None,
             "with --out: read the change back and check it;\n\
              exit status 37: not there, 38: could not be verified";
+        Explain None, "explain", Value::None,
+            "with --out: after a reservation conflict, read what is registered\n\
+             and say why (--verify and --json do so anyway)";
         DryRun None, "dry-run dry_run", Value::None,
             "show the command and its parameter list; send nothing";
         Overview None, "overview", Value::None,

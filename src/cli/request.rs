@@ -63,6 +63,10 @@ pub struct Task {
     pub parameters_given: usize,
     /// How often a command is sent again after a unit attention.
     pub ua_retries: u32,
+    /// How long a question is asked again whose answer is no.
+    pub wait: Option<Duration>,
+    /// Whether a reservation conflict is explained.
+    pub explain: bool,
     /// Whether the answer is to be JSON, and where to.
     pub json: Option<JsonOptions>,
     /// The command.
@@ -147,4 +151,6 @@ pub enum Question {
     HolderIs(ReservationKey),
     /// Is there a reservation, of this type if one is given?
     Reserved(Option<ReservationType>),
+    /// Is this nexus registered, with this key if one is given?
+    Registered(Option<ReservationKey>),
 }

@@ -19,6 +19,17 @@ pub fn sense_line(sense: &Sense) -> String {
     )
 }
 
+/// A unit attention that was read past.
+#[must_use]
+pub fn attention(sense: &Sense) -> String {
+    let text = asc::text(sense.asc, sense.ascq);
+    let text = text.unwrap_or_else(|| "no text is known for it".to_owned());
+    format!(
+        "A unit attention was pending and has been cleared by this: {text} ({:02x}/{:02x}).",
+        sense.asc, sense.ascq
+    )
+}
+
 /// What to do about it, where storage people know.
 #[must_use]
 pub const fn advice(sense: &Sense) -> Option<&'static str> {

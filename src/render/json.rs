@@ -61,6 +61,8 @@ pub struct Parts<'a> {
     pub os_error: Option<(i32, String)>,
     /// The unit attentions after which commands were sent again.
     pub unit_attentions: &'a [Vec<u8>],
+    /// Why a change was refused: each reason's name, and words.
+    pub explanation: Option<&'a [(&'static str, String)]>,
     /// What went wrong, in words.
     pub message: Option<String>,
     /// The exit status and its meaning, if they are wanted.
@@ -152,6 +154,8 @@ struct Document {
     answer: Option<bool>,
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Vec<ReasonShape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     exit_status: Option<Code>,
 }
 
@@ -162,6 +166,13 @@ struct Utility {
     argv: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plain_text_output: Option<Vec<String>>,
+}
+
+/// Why a change was refused.
+#[derive(Serialize)]
+struct ReasonShape {
+    reason: &'static str,
+    text: String,
 }
 
 /// A code and what it means.
@@ -306,7 +317,7 @@ impl Document {
             }),
         };
         Self {
-            json_format_version: parts.argv.is_some().then_some([1, 0]),
+            json_format_version: parts.argv.is_some().then_some([1, 1]),
             utility_invoked: parts.argv.as_ref().map(utility),
             device: parts.device.clone(),
             inquiry: parts.inquiry.map(Inquiry::new),
@@ -316,6 +327,13 @@ impl Document {
             parameter_data: parts.parameter_data.map(ParameterDataShape::new),
             answer: parts.answer,
             outcome: Outcome::new(parts),
+            explanation: parts.explanation.map(|reasons| {
+                let shape = |(reason, text): &(&'static str, String)| ReasonShape {
+                    reason,
+                    text: text.clone(),
+                };
+                reasons.iter().map(shape).collect()
+            }),
             exit_status: parts.exit_status.as_ref().map(|(code, meaning)| Code {
                 i: (*code).into(),
                 meaning: Some(meaning.clone()),

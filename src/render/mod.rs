@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod dry_run;
+pub mod explain;
 pub mod failure;
 pub mod hex;
 pub mod hex_rows;

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::console::Console;
+use super::explain::Explanation;
 use super::trace::Tracer;
 use crate::cli::request::{AccessPolicy, Operation, Task};
 use crate::clock::Clock;
 use crate::error::{Error, Family};
+use crate::host_ports::PathPorts;
 use crate::logical_unit::{Exchange, LogicalUnit, QueryError};
 use crate::pr::effect::Registrants;
 use crate::pr::prin::{self, Malformed, ParameterData};
@@ -26,9 +28,9 @@ use crate::transport::{
     os_error_text,
 };
 
-/// How many unit attentions an overview reads past with each command: more than a device server
-/// keeps for one nexus.
-const OVERVIEW_RETRIES: u32 = 16;
+/// How many unit attentions an overview or a question reads past with each command: more than a
+/// device server keeps for one nexus.
+const READING_RETRIES: u32 = 16;
 
 /// What all steps of a run share.
 pub(super) struct Session<'a, 'c> {
@@ -45,6 +47,58 @@ pub(super) struct Session<'a, 'c> {
     pub(super) no_color: bool,
     /// This host's own initiator ports, for a device.
     pub(super) own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
+    /// Those through which the commands to this very device go.
+    pub(super) path_ports: &'a dyn Fn(&Path) -> PathPorts,
+}
+
+/// How the command went that the run is about, kept while others are sent beside it.
+pub(super) struct Aside {
+    cdb: Option<Cdb>,
+    completion: Option<Completion>,
+    os_error: Option<(i32, String)>,
+    unit_attentions: usize,
+}
+
+impl Session<'_, '_> {
+    /// What is said of how commands end is kept back from now on.
+    pub(super) fn hold_back(&self) {
+        self.record.borrow_mut().held_back.push(Vec::new());
+    }
+
+    /// Says what was kept back since the [`Session::hold_back`] that belongs to it, unless it
+    /// `is_dropped`.
+    pub(super) fn release(&self, is_dropped: bool) {
+        let held_back = &mut self.record.borrow_mut().held_back;
+        if let (Some(told), false) = (held_back.pop(), is_dropped) {
+            match held_back.last_mut() {
+                Some(outer) => outer.extend(told),
+                None => self.console.err_from_device(&told),
+            }
+        }
+    }
+
+    /// What is sent from now on reads, and is not what the run is about.
+    pub(super) fn begin_aside(&self) -> Aside {
+        let mut record = self.record.borrow_mut();
+        record.is_aside = true;
+        Aside {
+            cdb: record.cdb,
+            completion: record.completion.clone(),
+            os_error: record.os_error.clone(),
+            unit_attentions: record.unit_attentions.len(),
+        }
+    }
+
+    /// That has ended. The unit attentions that were read past in between come back.
+    pub(super) fn end_aside(&self, before: Aside) -> Vec<Vec<u8>> {
+        let mut record = self.record.borrow_mut();
+        record.is_aside = false;
+        record.cdb = before.cdb;
+        record.completion = before.completion;
+        record.os_error = before.os_error;
+        let new = record.unit_attentions.get(before.unit_attentions..);
+        new.unwrap_or_default().to_vec()
+    }
 }
 
 /// What has happened so far, for a document at the end.
@@ -59,6 +113,10 @@ pub(super) struct Record {
     pub(super) unit_attentions: Vec<Vec<u8>>,
     pub(super) parameter_data: Option<ParameterData>,
     pub(super) answer: Option<bool>,
+    /// Why the command was refused, where that was looked for.
+    pub(super) explanation: Option<Explanation>,
+    /// Whether what is sent now reads, beside what the run is about.
+    is_aside: bool,
     /// Whether the change that was asked for has been sent, and what follows comes after it.
     pub(super) change_was_sent: bool,
     /// What is said of how commands end, kept back while they may fail without harm: for each part
@@ -149,7 +207,8 @@ impl<'a, 'c> Channel<'a, 'c> {
         } = *self.session.task;
         let ua_retries = match self.session.task.operation {
             // It changes nothing: whatever happened before, it shows what is now.
-            Operation::Overview => OVERVIEW_RETRIES.max(ua_retries),
+            Operation::Overview | Operation::Question(_) => READING_RETRIES.max(ua_retries),
+            _ if self.session.record.borrow().is_aside => READING_RETRIES.max(ua_retries),
             _ => ua_retries,
         };
         let mut tries = Tries::new(ua_retries, timeout);
@@ -283,17 +342,11 @@ impl Exchange for Channel<'_, '_> {
     }
 
     fn begin_optional(&mut self) {
-        self.session.record.borrow_mut().held_back.push(Vec::new());
+        self.session.hold_back();
     }
 
     fn end_optional(&mut self, is_missing: bool) {
-        let held_back = &mut self.session.record.borrow_mut().held_back;
-        if let (false, Some(told)) = (is_missing, held_back.pop()) {
-            match held_back.last_mut() {
-                Some(outer) => outer.extend(told),
-                None => self.session.console.err_from_device(&told),
-            }
-        }
+        self.session.release(is_missing);
     }
 
     fn registrants(&self) -> Registrants {
@@ -327,6 +380,18 @@ impl<'a, 'c> Device<'a, 'c> {
         let mut ports = (channel.session.own_ports)(Path::new(channel.name));
         ports.extend(channel.transport.host(channel.session.task.timeout));
         ports
+    }
+
+    /// The initiator ports, or the host's name, through which commands to this device go.
+    pub(super) fn path_ports(&mut self) -> PathPorts {
+        let channel = self.exchange_mut();
+        let mut path = (channel.session.path_ports)(Path::new(channel.name));
+        if let Some(host) = channel.transport.host(channel.session.task.timeout)
+            && !path.ports.iter().any(|port| port.is_same_port(&host))
+        {
+            path.ports.push(host);
+        }
+        path
     }
 
     /// INQUIRY for standard data, recorded.

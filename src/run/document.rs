@@ -49,6 +49,7 @@ pub(super) fn document(
         completion,
         os_error,
         unit_attentions: &record.unit_attentions,
+        explanation: record.explanation.as_ref().map(|found| &found.lines[..]),
         message: error.map(|error| message(error, completion)),
         exit_status: options.exit_status.then(|| (status.code(), meaning)),
     };

@@ -5,6 +5,7 @@
 pub mod asc;
 pub mod bytes;
 pub mod cdb;
+pub mod device_identification;
 pub mod inquiry;
 pub mod sense;
 pub mod status;

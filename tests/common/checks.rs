@@ -21,6 +21,7 @@ use sg_persist::cli::request::{Environment, Operation, Request};
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::cli::usage;
 use sg_persist::clock::Clock;
+use sg_persist::host_ports::PathPorts;
 use sg_persist::output::{Draft, Output};
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
@@ -401,6 +402,7 @@ pub(crate) fn play(scene: &Scene) -> u8 {
         output: &mut Nowhere,
         // So that full status is looked at when a change is verified.
         own_ports: &|_| vec![TransportId::sas(1)],
+        path_ports: &|_| PathPorts::default(),
         stdout: &mut stdout,
         stdout_is_terminal: &|| scene.stdout_is_terminal,
         stderr: &mut stderr,

@@ -24,6 +24,7 @@ use std::time::Duration;
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::Clock;
+use sg_persist::host_ports::PathPorts;
 use sg_persist::output::{Draft, Output};
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
@@ -211,6 +212,7 @@ pub(crate) struct Scene {
     terminals: (bool, bool),
     stdout_error: Option<i32>,
     own_ports: Vec<TransportId>,
+    path_ports: PathPorts,
 }
 
 /// A file's name, and what was written to it.
@@ -261,6 +263,7 @@ pub(crate) fn sg_persist_words(words: &[&str]) -> Scene {
         terminals: (false, false),
         stdout_error: None,
         own_ports: Vec::new(),
+        path_ports: PathPorts::default(),
     }
 }
 
@@ -339,6 +342,15 @@ impl Scene {
     /// This host's initiator ports are known to be these. Without it, none is known.
     pub(crate) fn own_ports(mut self, ports: &[TransportId]) -> Self {
         self.own_ports = ports.to_vec();
+        self
+    }
+
+    /// The commands to the device go through one of these. Without it, none is known.
+    pub(crate) fn path_ports(mut self, ports: &[TransportId], is_one_path: bool) -> Self {
+        self.path_ports = PathPorts {
+            ports: ports.to_vec(),
+            is_one_path,
+        };
         self
     }
 
@@ -434,6 +446,7 @@ impl Scene {
             clock: &StageClock(Rc::clone(&stage)),
             output: &mut output,
             own_ports: &|_| self.own_ports.clone(),
+            path_ports: &|_| self.path_ports.clone(),
             stdout: &mut stdout,
             stdout_is_terminal: &|| self.terminals.0,
             stderr: &mut stderr,
@@ -492,10 +505,14 @@ impl Ran {
         );
     }
 
-    /// All that a caller sees of it, where the usage text follows on stderr.
+    /// All that a caller sees of it, where the usage text follows on stderr, or behind a name that is
+    /// near none where it is.
     #[track_caller]
     pub(crate) fn is_with_usage(&self, status: u8, stderr: &str) {
-        let usage = sg_persist::cli::usage::usage();
+        let usage = match stderr.contains("unrecognized option") {
+            true => "'sg_persist -h' and '-hh' list the options\n".to_owned(),
+            false => sg_persist::cli::usage::usage(),
+        };
         self.is(status, "", &format!("{stderr}{usage}"));
     }
 

@@ -306,6 +306,8 @@ impl Expectation<'_> {
         self.advice(found);
         self.sense_line(found);
         self.not_utf8();
+        self.forms();
+        self.nearest(found);
     }
 
     /// Words that are no UTF-8 are shown with U+FFFD in messages.
@@ -674,6 +676,42 @@ impl Expectation<'_> {
         {
             self.outcome.stderr = found.stderr.clone();
         }
+    }
+
+    /// A key that is refused is told what form it should have.
+    fn forms(&mut self) {
+        for name in ["param-rk", "param-sark"] {
+            let line = format!("bad argument to '--{name}'\n");
+            if let Some(before) = self.outcome.stderr.strip_suffix(line.as_bytes()) {
+                let ours = format!("bad argument to '--{name}' (up to 16 hexadecimal digits)\n");
+                let stderr = [before, ours.as_bytes()].concat();
+                self.explain("the form of a key is told");
+                self.outcome.stderr = stderr;
+            }
+        }
+    }
+
+    /// Behind the name of an option that is none the nearest is named, and not all of them.
+    fn nearest(&mut self, found: &Outcome) {
+        let Some(before) = self.outcome.stderr.strip_suffix(USAGE) else {
+            return;
+        };
+        let last = lines(before).last().unwrap_or_default();
+        if find(last, b": unrecognized option '--").is_none() {
+            return;
+        }
+        let mut stderr = before.to_vec();
+        let hint = found.stderr.get(before.len()..).unwrap_or_default();
+        let list = b"'sg_persist -h' and '-hh' list the options\n";
+        let is_hint = hint.strip_suffix(list).is_some_and(|named| {
+            named.is_empty() || named.starts_with(b"Did you mean '--") && named.ends_with(b"'? ")
+        });
+        stderr.extend_from_slice(match is_hint {
+            true => hint,
+            false => list,
+        });
+        self.explain("the nearest option is named instead of all");
+        self.outcome.stderr = stderr;
     }
 
     /// Help, version and the status of mistaken command lines.
