@@ -130,7 +130,6 @@ mod questions {
             "--reserved -o -C",
             "--overview --holder-is=1",
             "--has-key=1 --verify",
-            "--overview --json",
         ] {
             let ran = sg_persist(&format!("{line} /dev/sda")).run();
             assert_eq!((ran.status, &ran.stdout[..]), (31, ""), "{line}");

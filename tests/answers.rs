@@ -738,3 +738,53 @@ mod mistakes {
         }
     }
 }
+
+mod overviews {
+    use super::*;
+    use common::{DISK, REPORT_CAPABILITIES, with_data};
+    use serde_json::{Value, json};
+
+    /// One document for all devices; each has its own status.
+    #[test]
+    fn of_several_devices_in_one_document() {
+        let ran = sg_persist("--overview --json=k /dev/sda /dev/sdb")
+            .own_ports(&[own()])
+            .opens(RO)
+            .sends(INQUIRY, with_data(DISK))
+            .sends(REPORT_CAPABILITIES, sense(5, 0x24, 0))
+            .sends(READ_KEYS, sense(6, 0x2a, 3))
+            .sends(READ_KEYS, good(TWO_KEYS))
+            .sends(READ_RESERVATION, good(HELD))
+            .sends(
+                READ_FULL_STATUS,
+                good(&full_status(&[(0xb, 1, 0xc), (0xc, 1, 0xa)])),
+            )
+            .device("/dev/sdb")
+            .fails_to_open(RO, libc::ENOENT)
+            .run();
+        assert_eq!(ran.status, 52);
+        let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(document["json_format_version"], json!([1, 1]));
+        assert_eq!(document["exit_status"]["i"], 52);
+        assert!(document["outcome"]["message"].is_string());
+        let units = document["overview"].as_array().unwrap();
+        assert_eq!(units.len(), 2);
+        assert_eq!(units[0]["device"], "/dev/sda");
+        assert_eq!(units[0]["reservation_keys"], json!(["0xb", "0xc"]));
+        assert_eq!(units[0]["reservation"]["reservation_type"]["i"], 5);
+        assert_eq!(units[0]["own_descriptors"], json!([1]));
+        assert_eq!(units[0]["capabilities"], Value::Null);
+        assert_eq!(units[0]["capabilities_message"], "not supported");
+        assert_eq!(
+            units[0]["unit_attentions"][0]["additional_sense_code"],
+            0x2a
+        );
+        assert_eq!(units[0]["status"]["i"], 0);
+        assert_eq!(units[1]["device"], "/dev/sdb");
+        assert_eq!(
+            units[1]["message"],
+            "sg_persist: error opening file (ro): /dev/sdb: No such file or directory"
+        );
+        assert_eq!(units[1]["status"]["i"], 52);
+    }
+}

@@ -15,6 +15,7 @@ use common::{
 };
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use sg_persist::pr::transport_id::TransportId;
 
 /// No registrations.
 const NO_KEYS: &str = "00000015 00000000";
@@ -1635,6 +1636,30 @@ mod schema {
                 .sends(READ_KEYS, good(NO_KEYS))
                 .sends(READ_RESERVATION, good(NO_RESERVATION))
                 .sends(READ_FULL_STATUS, good(NO_KEYS)),
+            sg_persist("-j --overview /dev/sda")
+                .own_ports(&[TransportId::sas(0x5000_c500_05b3_2001)])
+                .opens(RO)
+                .sends(INQUIRY, sense(6, 0x29, 0))
+                .inquires()
+                .sends(REPORT_CAPABILITIES, good(capabilities))
+                .sends(READ_KEYS, good("00000015 00000008 0000000000abc123"))
+                .sends(READ_RESERVATION, good(RESERVATION))
+                .sends(READ_FULL_STATUS, good(&full_status)),
+            sg_persist("-j --overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, sense(5, 0x24, 0))
+                .sends(READ_KEYS, good(KEYS))
+                .sends(READ_RESERVATION, good(NO_RESERVATION))
+                .sends(READ_FULL_STATUS, sense(5, 0x20, 0)),
+            sg_persist("-j --overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, good(capabilities))
+                .sends(READ_KEYS, good("00000015 00000008 0000000000abc123"))
+                .sends(READ_RESERVATION, good(NO_RESERVATION))
+                .sends(READ_FULL_STATUS, good(&registration(&host))),
+            sg_persist("-j --overview /dev/sda").fails_to_open(RO, libc::ENOENT),
         ];
         scenes.into_iter().map(|scene| run(scene).1).collect()
     }
@@ -1675,6 +1700,7 @@ mod schema {
             "utility_invoked",
             "exit_status",
             "explanation",
+            "overview",
             "plain_text_output",
         ];
         let mut objects = 0;
@@ -1781,6 +1807,7 @@ mod schema {
         let may_be_absent = [
             "/exit_status",
             "/explanation",
+            "/overview",
             "/utility_invoked/plain_text_output",
         ];
         for document in documents() {

@@ -284,9 +284,6 @@ fn alone(values: &Values) -> Result<Operation, UsageError> {
     if values.wait.is_some() && values.overview {
         return Err(UsageError::WaitWithoutQuestion);
     }
-    if values.overview && values.json.is_some() {
-        return Err(UsageError::OverviewAsJson);
-    }
     match values.questions.first() {
         Some(question) => Ok(Operation::Question(*question)),
         None => Ok(Operation::Overview),

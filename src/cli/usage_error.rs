@@ -93,11 +93,6 @@ pub enum UsageError {
          another, or with --out, --verify, --explain, --dry-run or a service action"
     )]
     NotAlone,
-    /// `--overview` with JSON.
-    #[error(
-        "--overview has no JSON form: use --read-keys, --read-reservation or --read-full-status"
-    )]
-    OverviewAsJson,
 }
 
 /// Kinds of [`UsageError`].
@@ -137,8 +132,7 @@ impl UsageError {
             | Self::ExplainWithoutOut
             | Self::WaitWithoutQuestion
             | Self::DryRunAndVerify
-            | Self::NotAlone
-            | Self::OverviewAsJson => UsageErrorKind::Contradiction,
+            | Self::NotAlone => UsageErrorKind::Contradiction,
         }
     }
 

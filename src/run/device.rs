@@ -19,6 +19,7 @@ use crate::pr::prin::{self, Malformed, ParameterData};
 use crate::pr::prout;
 use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
+use crate::render::json::UnitShape;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
@@ -113,6 +114,8 @@ pub(super) struct Record {
     pub(super) unit_attentions: Vec<Vec<u8>>,
     pub(super) parameter_data: Option<ParameterData>,
     pub(super) answer: Option<bool>,
+    /// What an overview has told so far, where a document is wanted.
+    pub(super) overviews: Vec<UnitShape>,
     /// Why the command was refused, where that was looked for.
     pub(super) explanation: Option<Explanation>,
     /// Whether what is sent now reads, beside what the run is about.

@@ -10,6 +10,7 @@ use super::told;
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::render::DeviceText;
+use crate::render::json::UnitShape;
 use crate::render::overview::{Style, Unit, table};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
@@ -36,6 +37,14 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
                 let (verbosity, console) = (session.task.verbosity, session.console);
                 report(&error, verbosity, console, InquiryFailure::OnStderr);
                 told::tell(session, &error);
+                if session.task.json.is_some() {
+                    let (device, status) = (device.into_owned(), ExitStatus::from(&error));
+                    let mut record = session.record.borrow_mut();
+                    let message = told::in_words(&error);
+                    let attentions = &record.unit_attentions;
+                    let shape = UnitShape::failed(device, message, status, attentions);
+                    record.overviews.push(shape);
+                }
                 if done == Done::Yes {
                     done = Done::Partly(ExitStatus::from(&error));
                 }
@@ -53,11 +62,12 @@ fn of(session: &Session<'_, '_>, name: &OsStr, access: Access) -> Result<String,
     let capabilities = device.capabilities_if_any()?;
     let snapshot = device.snapshot()?;
     let own = (session.own_ports)(Path::new(name));
-    let attentions = &session.record.borrow().unit_attentions;
-    let attentions: Vec<Sense> = attentions
-        .iter()
-        .filter_map(|sense| Sense::parse(sense))
-        .collect();
+    let attentions: Vec<Sense> = {
+        let attentions = &session.record.borrow().unit_attentions;
+        let attentions = attentions.iter();
+        attentions.filter_map(|sense| Sense::parse(sense)).collect()
+    };
+    let device_name = name.to_string_lossy().into_owned();
     let name = DeviceText::Printable.show(name.as_encoded_bytes());
     let unit = Unit {
         device: &String::from_utf8_lossy(&name),
@@ -68,6 +78,11 @@ fn of(session: &Session<'_, '_>, name: &OsStr, access: Access) -> Result<String,
         unit_attentions: &attentions,
         own: &own,
     };
+    if session.task.json.is_some() {
+        let mut record = session.record.borrow_mut();
+        let shape = UnitShape::told(device_name, &unit, &record.unit_attentions);
+        record.overviews.push(shape);
+    }
     let style = Style {
         colour: !session.no_color && session.console.stdout_is_terminal(),
         shown: DeviceText::Printable,
