@@ -214,8 +214,10 @@ fn perform(
         Ok(Done::No) => ExitStatus::FALSE,
         Ok(Done::Partly(status)) => *status,
         Err(error) => {
-            report(error, task.verbosity, console, InquiryFailure::OnStdout);
-            told::tell(session, error);
+            if !session.record.borrow().is_reported {
+                report(error, task.verbosity, console, InquiryFailure::OnStdout);
+                told::tell(session, error);
+            }
             explain::tell(session);
             error.into()
         }

@@ -110,7 +110,7 @@ There is no such LUN for this host (any more): check what the array presents to 
         let ran = sg_persist("-nv -k /dev/sda")
             .reads(READ_KEYS, sense(2, 4, 0x0c))
             .run();
-        assert!(ran.stderr.ends_with("This path is unavailable (ALUA): use another path to the device (multipath -ll lists them)\n"));
+        assert!(ran.stderr.ends_with("This path is unavailable (ALUA, ANA): use another path to the device (multipath -ll lists them)\n"));
     }
 
     /// A recovered error is none, and a success says nothing.
@@ -322,6 +322,29 @@ mod registered {
         );
     }
 
+    /// What comes of the question for the target port is no failure of the run.
+    #[test]
+    fn a_target_port_that_is_not_told_for_odd_reasons() {
+        for answer in [
+            host(1),
+            status(0x18),
+            errno(libc::EIO),
+            good("").residual(5000),
+            good(""),
+            good("0083ffff"),
+            sense(6, 0x29, 0).and_host(1),
+        ] {
+            let ran = two("--registered")
+                .sends(DEVICE_IDENTIFICATION, answer)
+                .run();
+            ran.is(
+                38,
+                "",
+                "sg_persist: it cannot be told: this host's initiator port is registered, but which target port this path goes to is not known\n",
+            );
+        }
+    }
+
     #[test]
     fn in_a_document() {
         let ran = two("--registered --json")
@@ -424,6 +447,20 @@ PR in (Read reservation): Transport error
 sg_persist failed: Transport error
 ",
             );
+    }
+
+    #[test]
+    fn unit_attentions_without_end_are_waited_out_silently() {
+        let mut scene = sg_persist("--reserved --wait=9 --timeout=1 /dev/sda")
+            .within_seconds(1)
+            .opens(RO);
+        for _ in 0..7 {
+            scene = scene.sends(READ_RESERVATION, sense(6, 0x29, 0));
+        }
+        scene
+            .reads(READ_RESERVATION, good(HELD))
+            .run()
+            .is(0, "", "");
     }
 
     #[test]

@@ -1460,7 +1460,7 @@ mod failures {
                 13,
                 "Device not ready, unavailable",
                 "Sense data 2/04/0c: Not Ready, Logical unit not accessible, target port in \
-                 unavailable state\nThis path is unavailable (ALUA): use another path to the device \
+                 unavailable state\nThis path is unavailable (ALUA, ANA): use another path to the device \
                  (multipath -ll lists them)\n",
             ),
             (

@@ -175,8 +175,12 @@ pub fn reasons(snapshot: &Snapshot, out: &PersistentReserveOut, nexus: Nexus<'_>
 /// What refuses the command of a nexus that is registered with the key given.
 fn beyond_registration(snapshot: &Snapshot, out: &PersistentReserveOut) -> Option<Reason> {
     let held = snapshot.reservation.reservation;
+    // Of several nexuses with one key, one holds the reservation, and the others do not.
+    let keys = snapshot.keys.keys.iter();
+    let is_only = keys.filter(|&&key| key == out.reservation_key).count() == 1;
     let holds = |held: Reservation| {
-        held.reservation_type.is_held_by_all() || held.reservation_key == out.reservation_key
+        held.reservation_type.is_held_by_all()
+            || held.reservation_key == out.reservation_key && is_only
     };
     match out.action {
         ServiceAction::Reserve => {
@@ -425,6 +429,23 @@ mod tests {
         assert_eq!(
             by(&seen, &reserve, &[TransportId::fcp(0xa)]),
             [Reason::NothingSeen]
+        );
+    }
+
+    /// A host that registers each of its paths with the same key reserves through one of them.
+    #[test]
+    fn a_reservation_of_another_nexus_with_the_same_key() {
+        let mut seen = snapshot(&[(1, 0xa), (1, 0xb)], Some((1, 5)));
+        if let Ok(data) = &mut seen.full_status {
+            data.descriptors[1].held = None;
+        }
+        let reserve = out(ServiceAction::Reserve, 1, 0);
+        assert_eq!(
+            by(&seen, &reserve, &[TransportId::fcp(0xb)]),
+            [Reason::Held {
+                reservation: seen.reservation.reservation.unwrap_or_else(|| panic!()),
+                holders: owner(0xa),
+            }]
         );
     }
 

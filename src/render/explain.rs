@@ -135,7 +135,12 @@ fn owner(owner: &Owner) -> String {
     match id.initiator() {
         Initiator::NvmeHost { identifier } => format!("host {}", host_identifier(identifier)),
         _ if !id.is_whole() => format!("identifier {} ({port})", hex::encode(id.as_bytes())),
-        _ => format!("{} ({port})", id.to_argument()),
+        _ => {
+            // The device has made it up, and a line is to stay one.
+            let visible = |c: char| if c.is_control() { '.' } else { c };
+            let argument: String = id.to_argument().chars().map(visible).collect();
+            format!("{argument} ({port})")
+        }
     }
 }
 

@@ -38,14 +38,14 @@ pub const fn advice(sense: &Sense) -> Option<&'static str> {
     }
     Some(match (sense.key, sense.asc, sense.ascq) {
         (SenseKey::NOT_READY, 0x04, 0x0a) => {
-            "The path is changing its state (ALUA): try again in a few seconds, or use another path"
+            "The path is changing its state (ALUA, ANA): try again in a few seconds, or use another path"
         }
         (SenseKey::NOT_READY, 0x04, 0x0b) => {
             "This path is in standby (ALUA): use another path to the device (multipath -ll lists \
              them)"
         }
         (SenseKey::NOT_READY, 0x04, 0x0c) => {
-            "This path is unavailable (ALUA): use another path to the device (multipath -ll lists \
+            "This path is unavailable (ALUA, ANA): use another path to the device (multipath -ll lists \
              them)"
         }
         (SenseKey::ILLEGAL_REQUEST, 0x25, 0x00) => {

@@ -22,7 +22,7 @@ use crate::pr::transport_id::TransportId;
 use crate::render::json::UnitShape;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
-use crate::scsi::inquiry::StandardInquiry;
+use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Moved, NodeKind, Open, Transport,
@@ -118,6 +118,8 @@ pub(super) struct Record {
     pub(super) overviews: Vec<UnitShape>,
     /// Why the command was refused, where that was looked for.
     pub(super) explanation: Option<Explanation>,
+    /// Whether how the run ended has been said already.
+    pub(super) is_reported: bool,
     /// Whether what is sent now reads, beside what the run is about.
     is_aside: bool,
     /// Whether the change that was asked for has been sent, and what follows comes after it.
@@ -233,7 +235,11 @@ impl<'a, 'c> Channel<'a, 'c> {
             let (pause, sense) = match again {
                 Some((Ok(pause), sense)) => (pause, sense),
                 Some((Err(refusal), _)) => {
-                    (self.session.print)(not_again(refusal));
+                    let told = not_again(refusal);
+                    match self.session.record.borrow_mut().held_back.last_mut() {
+                        Some(held_back) if level == 0 => held_back.extend(told.as_bytes()),
+                        _ => (self.session.print)(told),
+                    }
                     return Ok(moved_by(result, length));
                 }
                 None => return Ok(moved_by(result, length)),
@@ -305,7 +311,10 @@ impl Exchange for Channel<'_, '_> {
             let code = cdb.as_bytes().get(1).copied().unwrap_or_default() & 0x1f;
             match cdb.operation_code() {
                 Cdb::INQUIRY => {
-                    if let CommandError::Residual { residual, .. } = source {
+                    // Where the target port is asked for, no answer will do.
+                    if let CommandError::Residual { residual, .. } = source
+                        && cdb == inquiry::cdb()
+                    {
                         (self.session.print)(&format!(
                             "inquiry resid ({residual}) should never exceed requested len={requested}\n"
                         ));

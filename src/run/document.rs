@@ -64,7 +64,7 @@ pub(super) fn document(
         message: match error {
             Some(error) => Some(message(error, completion)),
             None if is_overview && !all_told => {
-                Some("sg_persist: there is not an overview of every device".to_owned())
+                Some("sg_persist: not every device gave an overview".to_owned())
             }
             None => None,
         },

@@ -2,6 +2,7 @@
 
 use super::device::{Device, Session};
 use super::nexus::OwnNexus;
+use super::report::{InquiryFailure, report};
 use super::told::in_words;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -30,7 +31,11 @@ pub(super) fn look(
     if ExitStatus::from(error) != ExitStatus::RESERVATION_CONFLICT {
         return;
     }
-    if session.task.verbosity > 0 {
+    // First what is known: what follows may take its time, and may be interrupted.
+    let verbosity = session.task.verbosity;
+    report(error, verbosity, session.console, InquiryFailure::OnStdout);
+    session.record.borrow_mut().is_reported = true;
+    if verbosity > 0 {
         (session.print)("Reading the registrations and the reservation to explain the conflict\n");
     }
     let before = session.begin_aside();

@@ -28,9 +28,10 @@ pub(super) fn tell(session: &Session<'_, '_>, error: &Error) {
 
 /// The error in words, with what the device server gave for a reason.
 pub(super) fn in_words(error: &Error) -> String {
-    match sense_of(error) {
-        Some(sense) => format!("{error} ({})", sense_line(&sense)),
-        None => error.to_string(),
+    match (sense_of(error), error) {
+        (Some(sense), _) => format!("{error} ({})", sense_line(&sense)),
+        (None, Error::Inquiry { source, .. }) => format!("{error}: {source}"),
+        (None, _) => error.to_string(),
     }
 }
 
