@@ -10,6 +10,7 @@ use crate::cli::usage_error::UsageError;
 use crate::multipath::TopologyError;
 use crate::multipath::unit::MapError;
 use crate::pr::effect::{Disturbed, Mismatch};
+use crate::pr::nexus::Unknown;
 use crate::pr::prin::{self, Malformed};
 use crate::pr::prout;
 use crate::scsi::bytes::Truncated;
@@ -147,6 +148,9 @@ pub enum Error {
         /// Why.
         source: Box<MapError<Error>>,
     },
+    /// A question has no answer: the device, or the way to it, does not tell.
+    #[error("sg_persist: it cannot be told: {0}")]
+    Unanswered(#[source] Unknown),
     /// The answer could not be written.
     #[error("sg_persist: cannot write {}: {}", output_text(file.as_ref()), os_error_text(source))]
     Output {

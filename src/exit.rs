@@ -299,7 +299,7 @@ impl From<&Error> for ExitStatus {
                 MapError::Lost(source) => source.into(),
             },
             Error::NotVerified(_) => Self::NOT_VERIFIED,
-            Error::Disturbed(_) | Error::Unread(_) => Self::UNVERIFIABLE,
+            Error::Disturbed(_) | Error::Unread(_) | Error::Unanswered(_) => Self::UNVERIFIABLE,
             Error::InquiryData { .. } | Error::Malformed { .. } => Self::MALFORMED,
         }
     }

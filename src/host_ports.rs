@@ -22,6 +22,10 @@ use std::path::{Path, PathBuf};
 
 use crate::pr::transport_id::{TransportId, hex_number, is_iscsi_name};
 
+mod path;
+
+pub use path::{PathPorts, path_ports};
+
 /// Where sysfs is mounted.
 pub const SYSFS: &str = "/sys";
 
@@ -526,6 +530,64 @@ mod tests {
         sysfs.disk("8:0", &format!("pci0000:00/0000:00:03.0/host2/{disk}"));
         sysfs.file("class/fc_host/host4/port_name", "0x5002230425062708\n");
         assert_eq!(sysfs.of(8, 0), ["fcp,5002230425062708"]);
+    }
+
+    #[test]
+    fn the_ports_of_one_path() {
+        let sysfs = Sysfs::new();
+        let of = |major, minor| {
+            let found = path_ports(&sysfs.0, DeviceNumber::Block { major, minor });
+            let ports: Vec<String> = found.ports.iter().map(TransportId::to_argument).collect();
+            (ports, found.is_one_path)
+        };
+        // Two ports of Fibre Channel, a disk through each, and a map on both.
+        for (host, number, name) in [
+            (5, "8:0", "0x2102230425062708"),
+            (6, "8:16", "0x2102230425062709"),
+        ] {
+            let place = format!("pci/host{host}/rport-{host}:0-3/target{host}:0:3/{host}:0:3:1");
+            sysfs.disk(number, &format!("{place}/block/disk{host}"));
+            sysfs.file(&format!("class/fc_host/host{host}/port_name"), name);
+        }
+        assert_eq!(of(8, 0), (vec!["fcp,2102230425062708".to_owned()], true));
+        assert_eq!(of(8, 16), (vec!["fcp,2102230425062709".to_owned()], true));
+        sysfs.disk("253:0", "virtual/block/dm-0");
+        for (slave, number) in [("a", "8:0"), ("b", "8:16")] {
+            sysfs.link(
+                &format!("devices/virtual/block/dm-0/slaves/{slave}"),
+                &format!("dev/block/{number}"),
+            );
+        }
+        let (ports, is_one_path) = of(253, 0);
+        assert_eq!((ports.len(), is_one_path), (2, false));
+
+        // iSCSI: the session that the disk hangs on.
+        sysfs.disk("8:32", DISK_OF_SESSION);
+        sysfs.session(1, "iqn.2026-01.lab:host1");
+        sysfs.session(2, "iqn.2026-01.lab:host1");
+        assert_eq!(of(8, 32), (vec!["iqn.2026-01.lab:host1".to_owned()], true));
+        sysfs.file("class/iscsi_session/session1/isid", "23d000001");
+        assert_eq!(
+            of(8, 32).0,
+            ["iqn.2026-01.lab:host1,i,0x00023d000001".to_owned()]
+        );
+
+        // SAS: the phys of its host; a wide port has one address.
+        sysfs.disk(
+            "8:48",
+            "pci/host1/port-1:0/end_device-1:0/target1:0:0/1:0:0:0/block/sdd",
+        );
+        for (phy, address, rate) in [
+            ("phy-1:0", "0x5000c50105b32002", "12.0 Gbit"),
+            ("phy-1:1", "0x5000c50105b32002", "12.0 Gbit"),
+            ("phy-1:2", "0x5000c50105b32003", "Unknown"),
+            ("phy-2:0", "0x5000c50105b32004", "12.0 Gbit"),
+        ] {
+            sysfs.file(&format!("class/sas_phy/{phy}/sas_address"), address);
+            sysfs.file(&format!("class/sas_phy/{phy}/negotiated_linkrate"), rate);
+        }
+        assert_eq!(of(8, 48), (vec!["sas,5000c50105b32002".to_owned()], true));
+        assert_eq!(of(9, 9), (vec![], true));
     }
 
     #[test]

@@ -79,6 +79,8 @@ use crate::transport::{
     Access, Command, CommandError, Data, LinuxDevices, Moved, NodeKind, Transport,
 };
 
+mod nexus;
+
 /// How often answers that belong together are read again where the registrations changed between
 /// them.
 const ATTEMPTS: usize = 5;

@@ -16,6 +16,7 @@ use crate::cli::usage_error::{UsageError, UsageErrorKind};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::host_ports::PathPorts;
 use crate::multipath::Maps;
 use crate::output::Output;
 use crate::pr::prin::{self, ParameterData};
@@ -27,13 +28,17 @@ mod change;
 mod console;
 mod device;
 mod document;
+mod explain;
 mod map;
 mod maps;
+mod nexus;
 mod overview;
 mod question;
 mod report;
 mod session;
+mod told;
 mod trace;
+mod wait;
 
 use console::Console;
 use device::Device;
@@ -58,6 +63,8 @@ pub struct World<'a> {
     pub own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
     /// Multipath maps, and the way to their paths.
     pub maps: &'a dyn Maps,
+    /// Those of them through which the commands to this very device go.
+    pub path_ports: &'a dyn Fn(&Path) -> PathPorts,
     /// Standard output.
     pub stdout: &'a mut dyn Write,
     /// Whether standard output is a terminal; asked where it matters only.
@@ -120,6 +127,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
                 own_ports: world.own_ports,
                 maps: world.maps,
                 deadline: task.deadline.map(|deadline| world.clock.now() + deadline),
+                path_ports: world.path_ports,
             };
             perform(&session, world.argv, world.output)
         }
@@ -229,7 +237,11 @@ fn perform(
     }
     let ended = carry_out(session);
     if let Err(error) = &ended {
-        report(error, task.verbosity, console, InquiryFailure::OnStdout);
+        if !session.record.borrow().is_reported {
+            report(error, task.verbosity, console, InquiryFailure::OnStdout);
+            told::tell(session, error);
+        }
+        explain::tell(session);
     }
     let Some(options) = &task.json else {
         return (ended, Ok(()));
@@ -278,7 +290,10 @@ fn carry_out(session: &Session<'_, '_>) -> Result<Done, Error> {
         Operation::DryRun(operation) => change::dry_run(session, operation),
         Operation::Overview => return Ok(overview::overview(session, access)),
         Operation::Question(question) => {
-            let answer = question::ask(session, access, *question)?;
+            let answer = match session.task.wait {
+                Some(within) => wait::ask(session, access, *question, within)?,
+                None => question::ask(session, access, *question)?,
+            };
             session.record.borrow_mut().answer = Some(answer);
             return Ok(if answer { Done::Yes } else { Done::No });
         }

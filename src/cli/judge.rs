@@ -66,10 +66,12 @@ struct Values {
     json_schema: bool,
     questions: Vec<Question>,
     ua_retries: Option<u32>,
+    wait: Option<Duration>,
     verify: bool,
     all_paths: bool,
     one_path: bool,
     every_path: bool,
+    explain: bool,
     dry_run: bool,
     overview: bool,
     completion: Option<Shell>,
@@ -153,6 +155,13 @@ impl Values {
                 let given = (!value.is_empty()).then(|| reservation_type(value, option));
                 self.questions.push(Question::Reserved(given.transpose()?));
             }
+            Opt::Registered => {
+                let given = (!value.is_empty()).then(|| hex64(value, option));
+                let key = given.transpose()?.map(ReservationKey);
+                self.questions.push(Question::Registered(key));
+            }
+            Opt::Wait => self.wait = Some(wait(value)?),
+            Opt::Explain => self.explain = true,
             Opt::UaRetries => {
                 self.ua_retries = Some(decimal(value).ok_or(UsageError::Value(option))?)
             }
@@ -250,6 +259,8 @@ fn request(
         transport_ids: values.transport_ids,
         parameters_given: values.parameters_given,
         ua_retries,
+        wait: values.wait,
+        explain: values.explain,
         json: values.json,
         paths,
         every_path: values.every_path,
@@ -262,7 +273,13 @@ fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation
     if values.overview || !values.questions.is_empty() {
         return alone(values);
     }
+    if values.wait.is_some() {
+        return Err(UsageError::WaitWithoutQuestion);
+    }
     let operation = command(values, notes)?;
+    if values.explain && !matches!(operation, Operation::Out { .. }) {
+        return Err(UsageError::ExplainWithoutOut);
+    }
     if values.verify && !matches!(operation, Operation::Out { .. }) {
         return Err(UsageError::VerifyWithoutOut);
     }
@@ -279,11 +296,12 @@ fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation
 fn alone(values: &Values) -> Result<Operation, UsageError> {
     let asked = values.questions.len() + usize::from(values.overview);
     let actions = values.prin_actions.len() + values.prout_actions.len();
-    if asked > 1 || actions > 0 || values.prout || values.verify || values.dry_run {
+    let changes = values.prout || values.verify || values.explain || values.dry_run;
+    if asked > 1 || actions > 0 || changes {
         return Err(UsageError::NotAlone);
     }
-    if values.overview && values.json.is_some() {
-        return Err(UsageError::OverviewAsJson);
+    if values.wait.is_some() && values.overview {
+        return Err(UsageError::WaitWithoutQuestion);
     }
     match values.questions.first() {
         Some(question) => Ok(Operation::Question(*question)),
@@ -438,6 +456,14 @@ fn seconds(value: &OsStr) -> Option<Duration> {
     let nanoseconds = format!("{fraction:0<9}")[..9].parse().ok()?;
     let time = Duration::new(seconds.into(), nanoseconds);
     (!time.is_zero() && seconds < MAXIMUM_TIMEOUT).then_some(time)
+}
+
+/// A whole number of seconds, decimal.
+fn wait(value: &OsStr) -> Result<Duration, UsageError> {
+    match decimal(value) {
+        Some(seconds @ 0..=MAXIMUM_TIMEOUT) => Ok(Duration::from_secs(seconds.into())),
+        _ => Err(UsageError::Value(Opt::Wait)),
+    }
 }
 
 fn alloc_length(value: &OsStr) -> Result<u16, UsageError> {

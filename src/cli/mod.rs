@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod completion;
 pub mod getopt;
 pub mod judge;
+pub mod nearest;
 pub mod number;
 pub mod options;
 pub mod request;

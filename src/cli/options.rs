@@ -167,6 +167,12 @@ options! {
         Deadline None, "deadline", Value::Required("SECS"),
             "end within SECS seconds from the start, whatever the kernel does\n\
              (fractions too); exit status 33";
+        Registered None, "registered", Value::Optional("KEY"),
+            "exit status 0 if this nexus is registered (with KEY), 36 if not;\n\
+             38: cannot be told";
+        Wait None, "wait", Value::Required("SECS"),
+            "with one of these questions: ask again until the answer is yes,\n\
+             for SECS seconds at most";
         UaRetries None, "ua-retries ua_retries", Value::Required("N"),
             "retry up to N times after a unit attention (default 0)";
         Verify None, "verify", Value::None,
@@ -178,6 +184,9 @@ options! {
             "send the command through the multipath map, over any one path";
         EveryPath None, "every-path every_path", Value::None,
             "when registering a map: a path that cannot be reached is a failure";
+        Explain None, "explain", Value::None,
+            "with --out: after a reservation conflict, read what is registered\n\
+             and say why (--verify and --json do so anyway)";
         DryRun None, "dry-run dry_run", Value::None,
             "show the command and its parameter list; send nothing";
         Overview None, "overview", Value::None,

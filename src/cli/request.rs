@@ -69,6 +69,10 @@ pub struct Task {
     pub paths: PathPolicy,
     /// Whether registering a map fails where one of its paths cannot be reached.
     pub every_path: bool,
+    /// How long a question is asked again whose answer is no.
+    pub wait: Option<Duration>,
+    /// Whether a reservation conflict is explained.
+    pub explain: bool,
     /// Whether the answer is to be JSON, and where to.
     pub json: Option<JsonOptions>,
     /// The command.
@@ -165,4 +169,6 @@ pub enum Question {
     HolderIs(ReservationKey),
     /// Is there a reservation, of this type if one is given?
     Reserved(Option<ReservationType>),
+    /// Is this nexus registered, with this key if one is given?
+    Registered(Option<ReservationKey>),
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use thiserror::Error;
 
 use super::getopt::Complaint;
+use super::nearest::nearest;
 use super::options::Opt;
 use super::transport_ids::TransportIdsError;
 use crate::pr::{prin, prout};
@@ -77,6 +78,12 @@ pub enum UsageError {
     /// `--verify` with a command that reads.
     #[error("--verify needs --out: only a change has an effect to read back")]
     VerifyWithoutOut,
+    /// `--explain` with a command that reads.
+    #[error("--explain needs --out: it is a change whose reservation conflict is explained")]
+    ExplainWithoutOut,
+    /// `--wait` without a question.
+    #[error("--wait needs a question: --has-key, --holder-is, --reserved or --registered")]
+    WaitWithoutQuestion,
     /// `--dry-run` with `--verify`.
     #[error("choose '--dry-run' _or_ '--verify' (not both)")]
     DryRunAndVerify,
@@ -85,15 +92,10 @@ pub enum UsageError {
     AllPathsAndOnePath,
     /// `--overview` or a question beside something else to do.
     #[error(
-        "--has-key, --holder-is, --reserved and --overview cannot be combined with one another, or \
-         with --out, --verify, --dry-run or a service action"
+        "--has-key, --holder-is, --reserved, --registered and --overview cannot be combined with one \
+         another, or with --out, --verify, --explain, --dry-run or a service action"
     )]
     NotAlone,
-    /// `--overview` with JSON.
-    #[error(
-        "--overview has no JSON form: use --read-keys, --read-reservation or --read-full-status"
-    )]
-    OverviewAsJson,
 }
 
 /// Kinds of [`UsageError`].
@@ -131,25 +133,41 @@ impl UsageError {
             | Self::NotOneTransportId
             | Self::VerifyWithoutOut
             | Self::AllPathsAndOnePath
+            | Self::ExplainWithoutOut
+            | Self::WaitWithoutQuestion
             | Self::DryRunAndVerify
-            | Self::NotAlone
-            | Self::OverviewAsJson => UsageErrorKind::Contradiction,
+            | Self::NotAlone => UsageErrorKind::Contradiction,
         }
+    }
+
+    /// What helps more than a summary of the options, for a line behind the message.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let Self::Word(Complaint::UnknownName(word)) = self else {
+            return None;
+        };
+        let name = word.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let list = "'sg_persist -h' and '-hh' list the options";
+        Some(match nearest(name) {
+            Some(option) => format!("Did you mean '--{}'? {list}", option.name()),
+            None => list.to_owned(),
+        })
     }
 
     /// Whether a summary of the options follows the message.
     #[must_use]
     pub fn shows_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Word(_)
-                | Self::ExtraArguments(_)
-                | Self::NoDevice
-                | Self::InAndOut
-                | Self::ManyServiceActions
-                | Self::RegisterMoveMissing
-                | Self::NotOneTransportId
-        )
+        self.hint().is_none()
+            && matches!(
+                self,
+                Self::Word(_)
+                    | Self::ExtraArguments(_)
+                    | Self::NoDevice
+                    | Self::InAndOut
+                    | Self::ManyServiceActions
+                    | Self::RegisterMoveMissing
+                    | Self::NotOneTransportId
+            )
     }
 }
 
@@ -165,6 +183,10 @@ fn expected(option: Opt) -> String {
         Opt::Completion => " (bash, zsh or fish)".to_owned(),
         Opt::Json => " (any of 2, 4, 8, e, k, l, o, p; '-' before one turns it off)".to_owned(),
         Opt::Timeout => format!(" (1 to {MAXIMUM_TIMEOUT} seconds)"),
+        Opt::HasKey | Opt::HolderIs | Opt::ParamRk | Opt::ParamSark | Opt::Registered => {
+            " (up to 16 hexadecimal digits)".to_owned()
+        }
+        Opt::Wait => format!(" (0 to {MAXIMUM_TIMEOUT} seconds)"),
         Opt::UaRetries => " (a decimal number)".to_owned(),
         _ => String::new(),
     }
@@ -193,7 +215,10 @@ mod tests {
     #[test]
     fn values_of_our_own_options_are_explained() {
         for (option, message) in [
-            (Opt::ParamRk, "bad argument to '--param-rk'"),
+            (
+                Opt::ParamRk,
+                "bad argument to '--param-rk' (up to 16 hexadecimal digits)",
+            ),
             (
                 Opt::Timeout,
                 "bad argument to '--timeout' (1 to 4294967 seconds)",

@@ -8,6 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 pub mod effect;
+pub mod explain;
+pub mod nexus;
 pub mod prin;
 pub mod prout;
 pub mod retry;
@@ -25,6 +27,24 @@ pub struct ReservationKey(pub u64);
 impl ReservationKey {
     /// The key that no registration has.
     pub const NONE: Self = Self(0);
+
+    /// The text that the key is: eight printable characters of ASCII, or fewer with NULs behind them.
+    ///
+    /// ```
+    /// use sg_persist::pr::ReservationKey;
+    /// let text = ReservationKey(0x4150475230303031).as_text();
+    /// assert_eq!(text.as_deref(), Some("APGR0001"));
+    /// assert_eq!(ReservationKey(0xabc123).as_text(), None);
+    /// ```
+    #[must_use]
+    pub fn as_text(self) -> Option<String> {
+        let bytes = self.0.to_be_bytes();
+        let length = bytes.iter().rposition(|&byte| byte != 0)? + 1;
+        let text = str::from_utf8(&bytes[..length]).ok()?;
+        let is_text = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        // A character alone, or a blank to begin with, is rather a number.
+        (is_text && length > 1 && !text.starts_with(' ')).then(|| text.to_owned())
+    }
 }
 
 impl fmt::Display for ReservationKey {
@@ -116,6 +136,26 @@ mod tests {
     fn scope_and_type_share_a_byte() {
         assert_eq!(Scope::from_high_bits(0x27).code(), 2);
         assert_eq!(ReservationType::from_low_bits(0x27).code(), 7);
+    }
+
+    #[test]
+    fn keys_that_are_text() {
+        for (key, text) in [
+            (0x4150_4752_3030_3031, Some("APGR0001")),
+            (0x6e6f_6465_3100_0000, Some("node1")),
+            (0x6e6f_6465_2231_7e7e, Some("node\"1~~")),
+            (0x6e6f_0064_6531_0000, None),
+            (0x006e_6f64_6531_3233, None),
+            (0x6e6f_6465_311b_0000, None),
+            (0x6e6f_6465_317f_0000, None),
+            (0x80_6f64_6531_3131, None),
+            (0x2061_6263_6465_6667, None),
+            (0x5000_0000_0000_0000, None),
+            (u64::MAX, None),
+            (0, None),
+        ] {
+            assert_eq!(ReservationKey(key).as_text().as_deref(), text, "{key:x}");
+        }
     }
 
     #[test]

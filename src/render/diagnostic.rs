@@ -76,9 +76,10 @@ fn transport(name: &str, completion: &Completion) -> String {
     text + "\n"
 }
 
-/// Whether sense data is worth showing to everybody: where the exit status alone does not tell
-/// what to do.
-fn is_noteworthy(sense: &Sense, is_change: bool) -> bool {
+/// Whether sense data is shown to everybody, as the original does, where the exit status alone does
+/// not tell what to do.
+#[must_use]
+pub fn is_noteworthy(sense: &Sense, is_change: bool) -> bool {
     match sense.key {
         // About another command than the one that the status is about.
         _ if sense.deferred => true,

@@ -5,6 +5,10 @@
 //! those above 2^53. The shapes stand apart from the types that they show, so that those can
 //! change and the document does not.
 
+mod overview;
+
+pub use overview::UnitShape;
+
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
@@ -61,6 +65,10 @@ pub struct Parts<'a> {
     pub os_error: Option<(i32, String)>,
     /// The unit attentions after which commands were sent again.
     pub unit_attentions: &'a [Vec<u8>],
+    /// What an overview tells, for each device.
+    pub overview: Option<&'a [UnitShape]>,
+    /// Why a change was refused: each reason's name, and words.
+    pub explanation: Option<&'a [(&'static str, String)]>,
     /// What went wrong, in words.
     pub message: Option<String>,
     /// The exit status and its meaning, if they are wanted.
@@ -103,7 +111,7 @@ fn ascii(text: &str) -> String {
     shown
 }
 
-fn write(document: &Document, formatter: impl Formatter) -> String {
+fn write(document: &Document<'_>, formatter: impl Formatter) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, formatter);
     // Writing to memory cannot fail, and no map in the document has keys that are no strings.
@@ -140,7 +148,7 @@ impl Formatter for LineFormatter {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     json_format_version: Option<[u8; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,6 +160,10 @@ struct Document {
     answer: Option<bool>,
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Vec<ReasonShape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overview: Option<&'a [UnitShape]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     exit_status: Option<Code>,
 }
 
@@ -162,6 +174,13 @@ struct Utility {
     argv: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plain_text_output: Option<Vec<String>>,
+}
+
+/// Why a change was refused.
+#[derive(Serialize)]
+struct ReasonShape {
+    reason: &'static str,
+    text: String,
 }
 
 /// A code and what it means.
@@ -294,8 +313,8 @@ struct SenseShape {
     hex: String,
 }
 
-impl Document {
-    fn new(parts: &Parts<'_>) -> Self {
+impl<'a> Document<'a> {
+    fn new(parts: &Parts<'a>) -> Self {
         let utility = |argv: &Vec<String>| Utility {
             name: "sg_persist",
             version: env!("CARGO_PKG_VERSION"),
@@ -306,7 +325,7 @@ impl Document {
             }),
         };
         Self {
-            json_format_version: parts.argv.is_some().then_some([1, 0]),
+            json_format_version: parts.argv.is_some().then_some([1, 1]),
             utility_invoked: parts.argv.as_ref().map(utility),
             device: parts.device.clone(),
             inquiry: parts.inquiry.map(Inquiry::new),
@@ -316,6 +335,14 @@ impl Document {
             parameter_data: parts.parameter_data.map(ParameterDataShape::new),
             answer: parts.answer,
             outcome: Outcome::new(parts),
+            overview: parts.overview,
+            explanation: parts.explanation.map(|reasons| {
+                let shape = |(reason, text): &(&'static str, String)| ReasonShape {
+                    reason,
+                    text: text.clone(),
+                };
+                reasons.iter().map(shape).collect()
+            }),
             exit_status: parts.exit_status.as_ref().map(|(code, meaning)| Code {
                 i: (*code).into(),
                 meaning: Some(meaning.clone()),

@@ -2,6 +2,8 @@
 
 pub mod diagnostic;
 pub mod dry_run;
+pub mod explain;
+pub mod failure;
 pub mod hex;
 pub mod hex_rows;
 pub mod json;

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::DeviceText;
+use super::failure::attention;
 use super::transport_id::host_identifier;
 use crate::host_ports::is_own;
 use crate::pr::effect::Registrants;
@@ -14,7 +15,6 @@ use crate::pr::prin::{Capabilities, FullStatusDescriptor, Reservation, TargetPor
 use crate::pr::snapshot::{NoAnswer, Snapshot};
 use crate::pr::transport_id::{Initiator, TransportId};
 use crate::pr::{ReservationKey, ReservationType, Scope};
-use crate::scsi::asc;
 use crate::scsi::inquiry::StandardInquiry;
 use crate::scsi::sense::Sense;
 
@@ -132,16 +132,6 @@ pub fn table(unit: &Unit<'_>, style: Style) -> String {
         out += &legend(&rows, unit, style.colour);
     }
     out
-}
-
-/// A unit attention that was read past.
-fn attention(sense: &Sense) -> String {
-    let text = asc::text(sense.asc, sense.ascq);
-    let text = text.unwrap_or_else(|| "no text is known for it".to_owned());
-    format!(
-        "A unit attention was pending and has been cleared by this: {text} ({:02x}/{:02x}).",
-        sense.asc, sense.ascq
-    )
 }
 
 /// How the two lists of registrations contradict each other.
@@ -448,7 +438,7 @@ fn shortened(text: &str) -> String {
 fn registrations(rows: &[Row], colour: bool) -> String {
     const KEY: &str = "KEY";
     const PORT: &str = "TARGET PORT";
-    let keys = rows.iter().map(|row| row.key.to_string().len());
+    let keys = rows.iter().map(|row| shown_key(row.key).len());
     let key_width = keys.max().unwrap_or_default().max(KEY.len());
     let has_nexus = rows.iter().any(|row| row.nexus.is_some());
     let heading = if has_nexus {
@@ -462,7 +452,7 @@ fn registrations(rows: &[Row], colour: bool) -> String {
     for row in rows {
         let (holder, own) = (colour && row.is_holder, colour && row.is_own);
         let mark = |set, mark| if set { mark } else { " " };
-        let key = row.key.to_string();
+        let key = shown_key(row.key);
         // Writing to a String cannot fail.
         let _ = write!(
             out,
@@ -485,6 +475,14 @@ fn registrations(rows: &[Row], colour: bool) -> String {
         }
     }
     out
+}
+
+/// The key, with the text that it is if it is one: cluster products register such.
+fn shown_key(key: ReservationKey) -> String {
+    match key.as_text() {
+        Some(text) => format!("{key} \"{text}\""),
+        None => key.to_string(),
+    }
 }
 
 fn coloured(text: &str, colour: &str, on: bool) -> String {
@@ -759,6 +757,27 @@ Reservation  Exclusive Access (type 3): only the one nexus that holds it, with k
  * holds the reservation   > this host's own
 "
             )
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_text_has_it_beside_it() {
+        let mut state = State::new();
+        state.register(
+            0x4150_4752_3030_3031,
+            TargetPorts::Relative(1),
+            Some(iscsi(HOST1)),
+        );
+        state.register(0xabc123, TargetPorts::All, Some(iscsi(HOST2)));
+        let text = state.show(PLAIN);
+        let (_, rows) = text.split_once("registrations:\n").unwrap();
+        assert_eq!(
+            rows,
+            "     KEY                            TARGET PORT  INITIATOR
+     0x4150475230303031 \"APGR0001\"  1            iqn.2026-01.lab:host1,i,0x00023d000001
+     0xabc123                       all          iqn.2026-01.lab:host2,i,0x00023d000002
+ > this host's own: not known
+"
         );
     }
 

@@ -1,6 +1,7 @@
 //! PERSISTENT RESERVE OUT: sent, sent and read back, or shown and not sent.
 
 use super::device::Device;
+use super::explain;
 use super::map;
 use super::session::Session;
 use crate::cli::request::Operation;
@@ -53,7 +54,12 @@ pub(super) fn change(
         true => Some(device.state(out, sender)?),
         false => None,
     };
-    device.change(out)?;
+    if let Err(error) = device.change(out) {
+        if session.task.explain || session.task.json.is_some() || verify {
+            explain::look(session, &mut device, out, &error);
+        }
+        return Err(error);
+    }
     if session.task.verbosity > 0 {
         (session.print)(&format!("{success}\n"));
     }

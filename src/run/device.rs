@@ -11,6 +11,7 @@ use super::session::Session;
 use super::trace::Tracer;
 use crate::cli::request::{AccessPolicy, Operation, Task};
 use crate::error::{Error, Interrupted, Sent};
+use crate::host_ports::PathPorts;
 use crate::logical_unit::{ChangeError, Exchange, InquiryError, LogicalUnit, QueryError};
 use crate::multipath::Map;
 use crate::multipath::paths::Paths;
@@ -19,14 +20,14 @@ use crate::pr::retry::{Refusal, Tries};
 use crate::pr::transport_id::TransportId;
 use crate::render::{diagnostic, text};
 use crate::scsi::cdb::Cdb;
-use crate::scsi::inquiry::StandardInquiry;
+use crate::scsi::inquiry::{self, StandardInquiry};
 use crate::transport::{
     Access, Command, CommandError, Completion, Data, Moved, NodeKind, Transport, os_error_text,
 };
 
-/// How many unit attentions an overview reads past with each command: more than a device server
-/// keeps for one nexus.
-const OVERVIEW_RETRIES: u32 = 16;
+/// How many unit attentions an overview or a question reads past with each command: more than a
+/// device server keeps for one nexus.
+const READING_RETRIES: u32 = 16;
 
 /// How many unit attentions a command is sent again after where there are several paths: each has its
 /// own.
@@ -179,7 +180,8 @@ impl<'a, 'c> Channel<'a, 'c> {
         } = *self.session.task;
         let ua_retries = match self.session.task.operation {
             // It changes nothing: whatever happened before, it shows what is now.
-            Operation::Overview => OVERVIEW_RETRIES.max(ua_retries),
+            Operation::Overview | Operation::Question(_) => READING_RETRIES.max(ua_retries),
+            _ if self.session.record.borrow().is_aside => READING_RETRIES.max(ua_retries),
             _ if self.is_of_map => MAP_RETRIES.max(ua_retries),
             _ => ua_retries,
         };
@@ -202,7 +204,11 @@ impl<'a, 'c> Channel<'a, 'c> {
             let (pause, sense) = match again {
                 Some((Ok(pause), sense)) => (pause, sense),
                 Some((Err(refusal), _)) => {
-                    (self.session.print)(not_again(refusal));
+                    let told = not_again(refusal);
+                    match self.session.record.borrow_mut().held_back.last_mut() {
+                        Some(held_back) if level == 0 => held_back.extend(told.as_bytes()),
+                        _ => (self.session.print)(told),
+                    }
                     return Ok(moved_by(result, length));
                 }
                 None => return Ok(moved_by(result, length)),
@@ -296,7 +302,10 @@ impl Exchange for Channel<'_, '_> {
             Some(command) => Error::Command { command, source },
             // Nothing else is sent but INQUIRY.
             None => {
-                if let CommandError::Residual { residual, .. } = source {
+                // Where the target port is asked for, no answer will do.
+                if let CommandError::Residual { residual, .. } = source
+                    && cdb == inquiry::cdb()
+                {
                     (self.session.print)(&format!(
                         "inquiry resid ({residual}) should never exceed requested len={requested}\n"
                     ));
@@ -319,17 +328,11 @@ impl Exchange for Channel<'_, '_> {
     }
 
     fn begin_optional(&mut self) {
-        self.session.record.borrow_mut().held_back.push(Vec::new());
+        self.session.hold_back();
     }
 
     fn end_optional(&mut self, is_missing: bool) {
-        let held_back = &mut self.session.record.borrow_mut().held_back;
-        if let (false, Some(told)) = (is_missing, held_back.pop()) {
-            match held_back.last_mut() {
-                Some(outer) => outer.extend(told),
-                None => self.session.console.err_from_device(&told),
-            }
-        }
+        self.session.release(is_missing);
     }
 
     fn registrants(&self) -> Registrants {
@@ -366,6 +369,18 @@ impl<'a, 'c> Device<'a, 'c> {
         let mut ports = (channel.session.own_ports)(Path::new(&channel.name));
         ports.extend(channel.transport.host(channel.session.task.timeout));
         ports
+    }
+
+    /// The initiator ports, or the host's name, through which commands to this device go.
+    pub(super) fn path_ports(&mut self) -> PathPorts {
+        let channel = self.exchange_mut();
+        let mut path = (channel.session.path_ports)(Path::new(&channel.name));
+        if let Some(host) = channel.transport.host(channel.session.task.timeout)
+            && !path.ports.iter().any(|port| port.is_same_port(&host))
+        {
+            path.ports.push(host);
+        }
+        path
     }
 
     /// INQUIRY for standard data, recorded.

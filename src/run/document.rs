@@ -32,6 +32,13 @@ pub(super) fn document(
         }
         _ => (record.completion.as_ref(), record.os_error.clone()),
     };
+    let (completion, os_error) = match session.task.operation {
+        // Each device has its own.
+        Operation::Overview => (None, None),
+        _ => (completion, os_error),
+    };
+    let is_overview = session.task.operation == Operation::Overview;
+    let all_told = status == ExitStatus::SUCCESS;
     let meaning = status.text().unwrap_or("No errors".into()).into_owned();
     let words = || {
         let words = argv.iter().map(|word| word.to_string_lossy().into_owned());
@@ -41,15 +48,26 @@ pub(super) fn document(
         argv: options.lead_in.then(words),
         plain_text: options.plain_text.then_some(plain),
         device: session.task.device.to_string_lossy().into_owned(),
-        inquiry: record.inquiry.as_ref(),
-        command: record.cdb,
+        inquiry: record.inquiry.as_ref().filter(|_| !is_overview),
+        command: record.cdb.filter(|_| !is_overview),
         parameter_list: out.zip(list),
         parameter_data: record.parameter_data.as_ref(),
         answer: record.answer,
         completion,
         os_error,
-        unit_attentions: &record.unit_attentions,
-        message: error.map(|error| message(error, completion)),
+        unit_attentions: match is_overview {
+            true => &[],
+            false => &record.unit_attentions,
+        },
+        overview: is_overview.then_some(&record.overviews[..]),
+        explanation: record.explanation.as_ref().map(|found| &found.lines[..]),
+        message: match error {
+            Some(error) => Some(message(error, completion)),
+            None if is_overview && !all_told => {
+                Some("sg_persist: not every device gave an overview".to_owned())
+            }
+            None => None,
+        },
         exit_status: options.exit_status.then(|| (status.code(), meaning)),
     };
     let layout = match (options.pretty, options.packed) {

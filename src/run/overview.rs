@@ -7,9 +7,12 @@ use super::Done;
 use super::device::Device;
 use super::report::{InquiryFailure, report};
 use super::session::Session;
+use super::told;
 use crate::error::Error;
+use crate::exit::ExitStatus;
 use crate::pr::prin::ServiceAction;
 use crate::render::DeviceText;
+use crate::render::json::UnitShape;
 use crate::render::overview::{Style, Unit, table};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
@@ -24,6 +27,7 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
         session.console.err(line.as_bytes());
         let (verbosity, console) = (session.task.verbosity, session.console);
         report(&error, verbosity, console, InquiryFailure::OnStderr);
+        told::tell(session, &error);
         if let Done::Yes = done {
             done = Done::Partly(error);
         }
@@ -45,6 +49,19 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
             }
             Err(error) => {
                 let device = name.to_string_lossy();
+                if session.task.json.is_some() {
+                    let message = told::in_words(&error);
+                    let status = ExitStatus::from(&error);
+                    let meaning = status.text().unwrap_or_default();
+                    let mut record = session.record.borrow_mut();
+                    let shape = UnitShape::failed(
+                        device.clone().into_owned(),
+                        message,
+                        (status.code(), &meaning),
+                        &record.unit_attentions,
+                    );
+                    record.overviews.push(shape);
+                }
                 fails(&format!("sg_persist: no overview of {device}:\n"), error);
             }
         }
@@ -65,11 +82,12 @@ fn of(
     let capabilities = device.capabilities_if_any()?;
     let snapshot = device.snapshot()?;
     let own = (session.own_ports)(Path::new(name));
-    let attentions = &session.record.borrow().unit_attentions;
-    let attentions: Vec<Sense> = attentions
-        .iter()
-        .filter_map(|sense| Sense::parse(sense))
-        .collect();
+    let attentions: Vec<Sense> = {
+        let attentions = &session.record.borrow().unit_attentions;
+        let attentions = attentions.iter();
+        attentions.filter_map(|sense| Sense::parse(sense)).collect()
+    };
+    let device_name = name.to_string_lossy().into_owned();
     let name = DeviceText::Printable.show(name.as_encoded_bytes());
     let unit = Unit {
         device: &String::from_utf8_lossy(&name),
@@ -80,6 +98,11 @@ fn of(
         unit_attentions: &attentions,
         own: &own,
     };
+    if session.task.json.is_some() {
+        let mut record = session.record.borrow_mut();
+        let shape = UnitShape::told(device_name, &unit, &record.unit_attentions);
+        record.overviews.push(shape);
+    }
     let style = Style {
         colour: !session.no_color && session.console.stdout_is_terminal(),
         shown: DeviceText::Printable,

@@ -1,10 +1,12 @@
 //! Questions that the exit status answers.
 
 use super::device::Device;
+use super::nexus::standing;
 use super::session::Session;
 use crate::cli::request::Question;
 use crate::error::Error;
 use crate::pr::ReservationKey;
+use crate::pr::nexus::Standing;
 use crate::pr::prin::Reservation;
 use crate::transport::Access;
 
@@ -22,6 +24,16 @@ pub(super) fn ask(
             let matches =
                 |held: Reservation| wanted.is_none_or(|wanted| wanted == held.reservation_type);
             Ok(held.is_some_and(matches))
+        }
+        Question::Registered(key) => {
+            let (keys, full_status) = device.registrations()?;
+            let standing = standing(&mut device, &keys, &full_status);
+            if let (1.., Standing::Registered(keys)) = (session.task.verbosity, &standing) {
+                let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+                let keys = keys.join(", ");
+                (session.print)(&format!("Registered with key {keys}\n"));
+            }
+            standing.is_registered(key).map_err(Error::Unanswered)
         }
         Question::HolderIs(key) => Ok(device.of_one_generation(|device| {
             let data = device.read_reservation()?;

@@ -37,6 +37,9 @@ pub(super) fn report(
     match error {
         Error::Usage(usage) => {
             say(&usage.to_string());
+            if let Some(hint) = usage.hint() {
+                say(&hint);
+            }
             if usage.shows_usage() {
                 console.err(usage::usage().as_bytes());
             }
@@ -87,6 +90,7 @@ pub(super) fn report(
         | Error::NotVerified(_)
         | Error::Disturbed(_)
         | Error::Unread(_)
+        | Error::Unanswered(_)
         | Error::Inquiry { .. }
         | Error::InquiryData { .. } => {
             say(&error.to_string());

@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::console::Console;
 use crate::cli::request::Task;
 use crate::clock::Clock;
+use crate::host_ports::PathPorts;
 use crate::multipath::Maps;
 use crate::pr::prin::ParameterData;
 use crate::pr::transport_id::TransportId;
+use crate::render::json::UnitShape;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
 use crate::transport::{Completion, Open};
@@ -33,6 +35,58 @@ pub(super) struct Session<'a, 'c> {
     pub(super) deadline: Option<Duration>,
     /// Multipath maps.
     pub(super) maps: &'a dyn Maps,
+    /// Those through which the commands to this very device go.
+    pub(super) path_ports: &'a dyn Fn(&Path) -> PathPorts,
+}
+
+/// How the command went that the run is about, kept while others are sent beside it.
+pub(super) struct Aside {
+    cdb: Option<Cdb>,
+    completion: Option<Completion>,
+    os_error: Option<(i32, String)>,
+    unit_attentions: usize,
+}
+
+impl Session<'_, '_> {
+    /// What is said of how commands end is kept back from now on.
+    pub(super) fn hold_back(&self) {
+        self.record.borrow_mut().held_back.push(Vec::new());
+    }
+
+    /// Says what was kept back since the [`Session::hold_back`] that belongs to it, unless it
+    /// `is_dropped`.
+    pub(super) fn release(&self, is_dropped: bool) {
+        let held_back = &mut self.record.borrow_mut().held_back;
+        if let (Some(told), false) = (held_back.pop(), is_dropped) {
+            match held_back.last_mut() {
+                Some(outer) => outer.extend(told),
+                None => self.console.err_from_device(&told),
+            }
+        }
+    }
+
+    /// What is sent from now on reads, and is not what the run is about.
+    pub(super) fn begin_aside(&self) -> Aside {
+        let mut record = self.record.borrow_mut();
+        record.is_aside = true;
+        Aside {
+            cdb: record.cdb,
+            completion: record.completion.clone(),
+            os_error: record.os_error.clone(),
+            unit_attentions: record.unit_attentions.len(),
+        }
+    }
+
+    /// That has ended. The unit attentions that were read past in between come back.
+    pub(super) fn end_aside(&self, before: Aside) -> Vec<Vec<u8>> {
+        let mut record = self.record.borrow_mut();
+        record.is_aside = false;
+        record.cdb = before.cdb;
+        record.completion = before.completion;
+        record.os_error = before.os_error;
+        let new = record.unit_attentions.get(before.unit_attentions..);
+        new.unwrap_or_default().to_vec()
+    }
 }
 
 /// What has happened so far, for a document at the end.
@@ -47,9 +101,24 @@ pub(super) struct Record {
     pub(super) unit_attentions: Vec<Vec<u8>>,
     pub(super) parameter_data: Option<ParameterData>,
     pub(super) answer: Option<bool>,
+    /// What an overview has told so far, where a document is wanted.
+    pub(super) overviews: Vec<UnitShape>,
+    /// Why the command was refused, where that was looked for.
+    pub(super) explanation: Option<Explanation>,
+    /// Whether how the run ended has been said already.
+    pub(super) is_reported: bool,
+    /// Whether what is sent now reads, beside what the run is about.
+    pub(super) is_aside: bool,
     /// Whether the change that was asked for has been sent, and what follows comes after it.
     pub(super) change_was_sent: bool,
     /// What is said of how commands end, kept back while they may fail without harm: for each part
     /// of which that is so, the innermost last.
     pub(super) held_back: Vec<Vec<u8>>,
+}
+
+/// Why a command was refused, or that it could not be found out.
+#[derive(Debug)]
+pub(super) struct Explanation {
+    /// Each with the rule's name.
+    pub(super) lines: Vec<(&'static str, String)>,
 }

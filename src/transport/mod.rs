@@ -24,7 +24,6 @@ mod ioctl;
 pub(crate) mod node;
 pub mod nvme;
 mod os_error;
-#[doc(hidden)]
 pub mod remote;
 mod sgio;
 

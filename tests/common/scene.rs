@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use sg_persist::cli::request::Environment;
+use sg_persist::host_ports::PathPorts;
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 use sg_persist::transport::Open;
@@ -23,6 +24,7 @@ pub(crate) struct Scene {
     /// The error number with which standard output takes nothing.
     pub(crate) stdout_error: Option<i32>,
     pub(crate) own_ports: Vec<TransportId>,
+    pub(crate) path_ports: PathPorts,
     /// The device that the script is about.
     pub(crate) device: OsString,
     pub(crate) script: Script,
@@ -50,6 +52,7 @@ impl Scene {
             terminals: (false, false),
             stdout_error: None,
             own_ports: Vec::new(),
+            path_ports: PathPorts::default(),
             device: DEVICE.into(),
             script: Script::default(),
         }
@@ -139,6 +142,15 @@ impl Scene {
         self
     }
 
+    /// The commands to the device go through one of these. Without it, none is known.
+    pub(crate) fn path_ports(mut self, ports: &[TransportId], is_one_path: bool) -> Self {
+        self.path_ports = PathPorts {
+            ports: ports.to_vec(),
+            is_one_path,
+        };
+        self
+    }
+
     /// Runs the program on other devices than that of the script.
     pub(crate) fn run_on(&self, devices: &dyn Open) -> Ran {
         self.run_in_time(devices, &Passing::default())
@@ -157,6 +169,7 @@ impl Scene {
             clock,
             output: &mut output,
             own_ports: &|_| self.own_ports.clone(),
+            path_ports: &|_| self.path_ports.clone(),
             maps: &NoMaps,
             stdout: &mut stdout,
             stdout_is_terminal: &|| self.terminals.0,
@@ -213,7 +226,10 @@ impl Ran {
     /// All that a caller sees of it, where the usage text follows on stderr.
     #[track_caller]
     pub(crate) fn is_with_usage(&self, status: u8, stderr: &str) {
-        let usage = sg_persist::cli::usage::usage();
+        let usage = match stderr.contains("unrecognized option") {
+            true => "'sg_persist -h' and '-hh' list the options\n".to_owned(),
+            false => sg_persist::cli::usage::usage(),
+        };
         self.is(status, "", &format!("{stderr}{usage}"));
     }
 

@@ -305,7 +305,10 @@ impl Expectation<'_> {
         self.response(found);
         self.sense_shown(found);
         self.advice(found);
+        self.sense_line(found);
         self.not_utf8();
+        self.forms();
+        self.nearest(found);
     }
 
     /// Words that are no UTF-8 are shown with U+FFFD in messages.
@@ -432,6 +435,49 @@ impl Expectation<'_> {
         {
             self.explain(why);
             self.outcome.stderr = found.stderr.clone();
+        }
+    }
+
+    /// Behind a failure that came with sense data ours has it in a line, where it is not shown
+    /// anyway, and may say in one more what helps.
+    fn sense_line(&mut self, found: &Outcome) {
+        let failed = !matches!(self.outcome.end, End::Exit(0));
+        let Some(command) = last_command(&self.outcome).filter(|_| failed) else {
+            return;
+        };
+        let answer = answer_to(&self.case, command);
+        let reached = answer.errno == 0 && answer.host == 0 && matches!(answer.driver & 0xf, 0 | 8);
+        if !reached || !ending_has_sense(&answer) || is_deferred(&answer) {
+            return;
+        }
+        // No sense and a recovered error are no failure; what is has another reason.
+        let Some((key @ 2.., asc, ascq)) = sense_codes(&answer.sense) else {
+            return;
+        };
+        let Some(more) = found.stderr.strip_prefix(&self.outcome.stderr[..]) else {
+            return;
+        };
+        let shown = self.verbosity() > 0 || matches!(key, 3 | 4 | 6 | 8 | 9 | 0xc | 0xd | 0xf);
+        let line = format!("Sense data {key:x}/{asc:02x}/{ascq:02x}: ");
+        let mut more = lines(more);
+        let sense = shown
+            || more
+                .next()
+                .is_some_and(|more| more.starts_with(line.as_bytes()));
+        let has_advice = matches!(
+            (key, asc, ascq),
+            (2, 4, 0x0a..=0x0c)
+                | (5, 0x25, 0)
+                | (5, 0x26, 4)
+                | (5, 0x55, 2 | 4)
+                | (6, 0x2a, 3..=5)
+                | (0xb, 8, 0)
+        );
+        if sense && more.count() == usize::from(has_advice) && found.stderr.ends_with(b"\n") {
+            self.explain("sense data of a failure has a line");
+            self.outcome.stderr = found.stderr.clone();
+        } else {
+            self.outcome.stderr.extend_from_slice(line.as_bytes());
         }
     }
 
@@ -633,6 +679,42 @@ impl Expectation<'_> {
         }
     }
 
+    /// A key that is refused is told what form it should have.
+    fn forms(&mut self) {
+        for name in ["param-rk", "param-sark"] {
+            let line = format!("bad argument to '--{name}'\n");
+            if let Some(before) = self.outcome.stderr.strip_suffix(line.as_bytes()) {
+                let ours = format!("bad argument to '--{name}' (up to 16 hexadecimal digits)\n");
+                let stderr = [before, ours.as_bytes()].concat();
+                self.explain("the form of a key is told");
+                self.outcome.stderr = stderr;
+            }
+        }
+    }
+
+    /// Behind the name of an option that is none the nearest is named, and not all of them.
+    fn nearest(&mut self, found: &Outcome) {
+        let Some(before) = self.outcome.stderr.strip_suffix(USAGE) else {
+            return;
+        };
+        let last = lines(before).last().unwrap_or_default();
+        if find(last, b": unrecognized option '--").is_none() {
+            return;
+        }
+        let mut stderr = before.to_vec();
+        let hint = found.stderr.get(before.len()..).unwrap_or_default();
+        let list = b"'sg_persist -h' and '-hh' list the options\n";
+        let is_hint = hint.strip_suffix(list).is_some_and(|named| {
+            named.is_empty() || named.starts_with(b"Did you mean '--") && named.ends_with(b"'? ")
+        });
+        stderr.extend_from_slice(match is_hint {
+            true => hint,
+            false => list,
+        });
+        self.explain("the nearest option is named instead of all");
+        self.outcome.stderr = stderr;
+    }
+
     /// Help, version and the status of mistaken command lines.
     fn own_texts(&mut self) {
         if self.outcome.end != End::Exit(0) {
@@ -793,6 +875,26 @@ fn is_deferred(answer: &Answer) -> bool {
     let counts = answer.driver & 0x0f == 8 || matches!(status(answer), 0x02 | 0x22);
     let code = answer.sense.first().map(|code| code & 0x7f);
     counts && answer.sense.len() > 2 && matches!(code, Some(0x71 | 0x73))
+}
+
+/// Sense key, additional sense code and qualifier of sense data about the command itself.
+fn sense_codes(sense: &[u8]) -> Option<(u8, u8, u8)> {
+    let byte = |at: usize| sense.get(at).copied().unwrap_or_default();
+    if sense.len() < 3 {
+        return None;
+    }
+    match sense[0] & 0x7f {
+        0x70 => {
+            // What lies behind the length that the sense data gives is not said.
+            let end = sense
+                .get(7)
+                .map_or(sense.len(), |&more| usize::from(more) + 8);
+            let within = |at: usize| if at < end { byte(at) } else { 0 };
+            Some((within(2) & 0xf, within(12), within(13)))
+        }
+        0x72 => Some((byte(1) & 0xf, byte(2), byte(3))),
+        _ => None,
+    }
 }
 
 /// What ours says last after a deferred error.

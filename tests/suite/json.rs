@@ -13,6 +13,11 @@ use crate::common::{
     REPORT_CAPABILITIES, RO, RW, Ran, Scene, bytes, check_condition, driver, errno, good, host,
     sense, sg_persist, status, with_data,
 };
+use sg_persist::pr::transport_id::TransportId;
+
+/// What no logical unit has.
+const TWO_RESERVATIONS: &str = "00000015 00000020 \
+     0000000000abc123 00000000 00 05 0000 0000000000abc123 00000000 00 01 0000";
 
 /// No registrations.
 const NO_KEYS: &str = "00000015 00000000";
@@ -1005,11 +1010,13 @@ mod outcome {
 
     #[test]
     fn a_change_that_is_refused() {
-        let (code, document) = run(sg_persist("-j -n -o -G -K abc /dev/sda").changes(
-            REGISTER,
-            "0000000000000abc 0000000000000000 00000000 00000000",
-            status(0x18),
-        ));
+        let (code, document) = run(sg_persist("-j -n -o -G -K abc /dev/sda")
+            .changes(
+                REGISTER,
+                "0000000000000abc 0000000000000000 00000000 00000000",
+                status(0x18),
+            )
+            .sends(READ_KEYS, host(3)));
         assert_eq!(code, 24);
         assert_eq!(
             document["exit_status"],
@@ -1196,7 +1203,7 @@ mod options {
             r#"{{
     "json_format_version": [
         1,
-        0
+        1
     ],
     "utility_invoked": {{
         "name": "sg_persist",
@@ -1278,7 +1285,7 @@ mod options {
     #[test]
     fn packed() {
         let whole = format!(
-            r#"{{"json_format_version":[1,0],"utility_invoked":{{"name":"sg_persist","version":"{VERSION}","argv":["sg_persist","--json=k-p","-n","-k","/dev/sda"]}},"device":"/dev/sda","inquiry":null,"command":{{"name":"PERSISTENT RESERVE IN","cdb":"5e000000000000200000","service_action":{{"i":0,"meaning":"READ KEYS"}},"scope":null,"reservation_type":null,"parameter_list":null}},"parameter_data":{{"pr_generation":21,"reservation_keys":[]}},"answer":null,"outcome":{{"message":null,"os_error":null,"scsi_status":{{"i":0,"meaning":"GOOD"}},"host_status":{{"i":0,"meaning":"DID_OK"}},"driver_status":{{"i":0,"meaning":"DRIVER_OK"}},"residual":8184,"sense":null,"unit_attentions":[]}},"exit_status":{{"i":0,"meaning":"No errors"}}}}
+            r#"{{"json_format_version":[1,1],"utility_invoked":{{"name":"sg_persist","version":"{VERSION}","argv":["sg_persist","--json=k-p","-n","-k","/dev/sda"]}},"device":"/dev/sda","inquiry":null,"command":{{"name":"PERSISTENT RESERVE IN","cdb":"5e000000000000200000","service_action":{{"i":0,"meaning":"READ KEYS"}},"scope":null,"reservation_type":null,"parameter_list":null}},"parameter_data":{{"pr_generation":21,"reservation_keys":[]}},"answer":null,"outcome":{{"message":null,"os_error":null,"scsi_status":{{"i":0,"meaning":"GOOD"}},"host_status":{{"i":0,"meaning":"DID_OK"}},"driver_status":{{"i":0,"meaning":"DRIVER_OK"}},"residual":8184,"sense":null,"unit_attentions":[]}},"exit_status":{{"i":0,"meaning":"No errors"}}}}
 "#
         );
         assert_eq!(text("--json=k-p"), whole);
@@ -1517,12 +1524,12 @@ mod options {
             "",
             "sg_persist: cannot write /full: No space left on device\nThe change itself was made\n",
         );
-        preempt(status(0x18)).is(
-            24,
+        preempt(status(0x08)).is(
+            26,
             "",
             "\
-PR out (Preempt): Reservation conflict
-sg_persist failed: Reservation conflict
+PR out (Preempt): Busy
+sg_persist failed: Busy
 sg_persist: cannot write /full: No space left on device
 ",
         );
@@ -1569,7 +1576,7 @@ The change itself was made
 ",
         );
         preempt(libc::EPIPE, good("")).is(0, "", "");
-        assert_eq!(preempt(libc::ENOSPC, status(0x18)).status, 24);
+        assert_eq!(preempt(libc::ENOSPC, status(0x08)).status, 26);
         assert_eq!(preempt(libc::EPIPE, host(3)).status, 35);
     }
 
@@ -1626,6 +1633,42 @@ mod schema {
                 good(""),
             ),
             sg_persist("-j -n -k /dev/sda").fails_to_open(RO, libc::ENOENT),
+            sg_persist("-j -n -o -G /dev/sda")
+                .changes(REGISTER, NOTHING, status(0x18))
+                .sends(READ_KEYS, good(NO_KEYS))
+                .sends(READ_RESERVATION, good(NO_RESERVATION))
+                .sends(READ_FULL_STATUS, good(NO_KEYS)),
+            sg_persist("-j --overview /dev/sda")
+                .own_ports(&[TransportId::sas(0x5000_c500_05b3_2001)])
+                .opens(RO)
+                .sends(INQUIRY, sense(6, 0x29, 0))
+                .inquires()
+                .sends(REPORT_CAPABILITIES, good(capabilities))
+                .sends(READ_KEYS, good("00000015 00000008 0000000000abc123"))
+                .sends(READ_RESERVATION, good(RESERVATION))
+                .sends(READ_FULL_STATUS, good(&full_status)),
+            sg_persist("-j --overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, sense(5, 0x24, 0))
+                .sends(READ_KEYS, good(KEYS))
+                .sends(READ_RESERVATION, good(NO_RESERVATION))
+                .sends(READ_FULL_STATUS, sense(5, 0x20, 0)),
+            sg_persist("-j --overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, good(capabilities))
+                .sends(READ_KEYS, good("00000015 00000008 0000000000abc123"))
+                .sends(READ_RESERVATION, good(NO_RESERVATION))
+                .sends(READ_FULL_STATUS, good(&registration(&host))),
+            sg_persist("-j --overview /dev/sda")
+                .opens(RO)
+                .inquires()
+                .sends(REPORT_CAPABILITIES, sense(5, 0x24, 0))
+                .sends(READ_KEYS, good(KEYS))
+                .sends(READ_RESERVATION, good(TWO_RESERVATIONS))
+                .sends(READ_FULL_STATUS, sense(5, 0x20, 0)),
+            sg_persist("-j --overview /dev/sda").fails_to_open(RO, libc::ENOENT),
         ];
         scenes.into_iter().map(|scene| run(scene).1).collect()
     }
@@ -1665,6 +1708,8 @@ mod schema {
             "json_format_version",
             "utility_invoked",
             "exit_status",
+            "explanation",
+            "overview",
             "plain_text_output",
         ];
         let mut objects = 0;
@@ -1768,7 +1813,12 @@ mod schema {
 
     #[test]
     fn whatever_differs_is_no_document() {
-        let may_be_absent = ["/exit_status", "/utility_invoked/plain_text_output"];
+        let may_be_absent = [
+            "/exit_status",
+            "/explanation",
+            "/overview",
+            "/utility_invoked/plain_text_output",
+        ];
         for document in documents() {
             let mut all = Vec::new();
             pointers(&document, "", &mut all);

@@ -5,6 +5,7 @@
 mod common;
 
 mod additions;
+mod answers;
 mod contract;
 mod json;
 mod layers;

@@ -11,6 +11,7 @@ use crate::common::target::{self, Fault, Nexus, PathTo, Stage, Wire};
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::Clock;
+use sg_persist::host_ports::PathPorts;
 use sg_persist::multipath::Maps;
 use sg_persist::multipath::lock::Lock;
 use sg_persist::multipath::{BlockNumber, Map, MapPath, PathKind, PathState, TopologyError};
@@ -192,6 +193,7 @@ impl Scene {
             clock: &Still(Cell::new(Duration::ZERO)),
             output: &mut FileSystem,
             own_ports: &|_| self.own.clone(),
+            path_ports: &|_| PathPorts::default(),
             maps: self,
             stdout: &mut stdout,
             stdout_is_terminal: &|| false,

@@ -10,7 +10,7 @@ use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::{Input, read_text};
 use sg_persist::clock::SystemClock;
 use sg_persist::exit::ExitStatus;
-use sg_persist::host_ports;
+use sg_persist::host_ports::{self, DeviceNumber, PathPorts};
 use sg_persist::output::FileSystem;
 use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
@@ -47,6 +47,16 @@ fn own_ports(device: &Path) -> Vec<TransportId> {
     fs::metadata(device).map_or_else(|_| Vec::new(), |metadata| host_ports::of(&metadata))
 }
 
+/// Those of them through which the commands to `device` go.
+fn path_ports(device: &Path) -> PathPorts {
+    let number = fs::metadata(device)
+        .ok()
+        .and_then(|metadata| DeviceNumber::of(&metadata));
+    number.map_or_else(PathPorts::default, |number| {
+        host_ports::path_ports(Path::new(host_ports::SYSFS), number)
+    })
+}
+
 /// A run with this command line, its program's name first, and these environment variables, in the
 /// process's own world.
 fn run_here(
@@ -75,6 +85,7 @@ fn run_here(
         output: &mut FileSystem,
         own_ports: &own_ports,
         maps: &LinuxMaps::default(),
+        path_ports: &path_ports,
         clock: &SystemClock::default(),
         devices: &Watched::new(LinuxDevices, shows_progress),
         stdout: &mut { stdout },

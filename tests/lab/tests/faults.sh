@@ -270,7 +270,7 @@ sg_persist failed: Task set full' '5e00 status 28' -nk --timeout=1
 
 test_sense() {
     begin_cells
-    local key exit shown name last in out text form sense data got
+    local key exit shown name last in out text form sense data got more
     while IFS='|' read -r key exit shown name last in out; do
         for form in fixed descriptor; do
             if [[ $form = fixed ]]; then
@@ -281,7 +281,11 @@ test_sense() {
                 text="Descriptor format, current; Sense key: $name"
             fi
             text+=$'\nAdditional sense: Power on, reset, or bus device reset occurred\n'
-            [[ $shown = 1 ]] || text=
+            more=
+            if [[ $shown = 0 ]]; then
+                text=
+                more=$'\n'"Sense data $key/29/00: $name, Power on, reset, or bus device reset occurred"
+            fi
             for data in '' 'keys 2'; do
                 # Both nodes get their share, the target's answers are the same on them.
                 if [[ $nodes = "$disk" ]]; then nodes=$generic; else nodes=$disk; fi
@@ -290,12 +294,12 @@ test_sense() {
                     got=$'    Persistent reservation in: pass-through requested 8192 bytes (data-in), got 24 bytes\n'
                 err="${text:+Persistent reservation in:
 }$text${got}PR in (Read keys): ${in:-$last}
-sg_persist failed: $last"
+sg_persist failed: $last$more"
                 cell "READ KEYS, $form sense key $key${data:+ with data}" "$exit" '' "$err" "5e00 $sense $data" -nk
             done
             err="${text:+Persistent reservation out:
 }${text}PR out (Clear): ${out:-$last}
-sg_persist failed: $last"
+sg_persist failed: $last$more"
             cell "CLEAR, $form sense key $key" "$exit" '' "$err" "5f $sense" -no -C -K 1
         done
     done <<'END'
@@ -319,17 +323,19 @@ END
 
 test_sense_that_says_more() {
     begin_cells
-    local sense exit text last
-    while IFS='|' read -r sense exit text last; do
+    local sense exit text last words advice
+    while IFS='|' read -r sense exit text last words advice; do
         cell "READ KEYS, sense $sense" "$exit" '' "PR in (Read keys): $text
-sg_persist failed: $last" "5e00 sense $sense keys 2" -nk
+sg_persist failed: $last
+Sense data $words${advice:+
+$advice}" "5e00 sense $sense keys 2" -nk
     done <<'END'
-70 00 05 00*4 0a 00*4 20 00 00*4|9|command not supported|Illegal request, Invalid opcode
-72 05 24 00 00*4|5|bad field in cdb or parameter list (perhaps unsupported service action)|Illegal request
-70 00 05 00*4 0a 00*4 26 00 00*4|19|Illegal request, Invalid field in parameter list|Illegal request, Invalid field in parameter list
-70 00 02 00*4 0a 00*4 04 0b 00*4|12|Device not ready, standby|Device not ready, standby
-70 00 02 00*4 0a 00*4 04 0c 00*4|13|Device not ready, unavailable|Device not ready, unavailable
-72 0b 10 01 00*4|40|Aborted command, protection error|Aborted command, protection error
+70 00 05 00*4 0a 00*4 20 00 00*4|9|command not supported|Illegal request, Invalid opcode|5/20/00: Illegal Request, Invalid command operation code
+72 05 24 00 00*4|5|bad field in cdb or parameter list (perhaps unsupported service action)|Illegal request|5/24/00: Illegal Request, Invalid field in cdb
+70 00 05 00*4 0a 00*4 26 00 00*4|19|Illegal request, Invalid field in parameter list|Illegal request, Invalid field in parameter list|5/26/00: Illegal Request, Invalid field in parameter list
+70 00 02 00*4 0a 00*4 04 0b 00*4|12|Device not ready, standby|Device not ready, standby|2/04/0b: Not Ready, Logical unit not accessible, target port in standby state|This path is in standby (ALUA): use another path to the device (multipath -ll lists them)
+70 00 02 00*4 0a 00*4 04 0c 00*4|13|Device not ready, unavailable|Device not ready, unavailable|2/04/0c: Not Ready, Logical unit not accessible, target port in unavailable state|This path is unavailable (ALUA, ANA): use another path to the device (multipath -ll lists them)
+72 0b 10 01 00*4|40|Aborted command, protection error|Aborted command, protection error|b/10/01: Aborted Command, Logical block guard check failed
 END
     err='Persistent reservation in:
 Fixed format, <<<deferred>>>; Sense key: Hardware Error
@@ -388,7 +394,7 @@ test_inquiry() {
     done
     inquiry_ends 'status 18h' 24 '' 'status 18'
     inquiry_ends 'status 14h' 99 'inquiry: scsi status: Intermediate-Condition Met (obsolete)' 'status 14'
-    inquiry_ends 'ILLEGAL REQUEST' 5 '' 'sense 70 00 05 00*4 0a 00*4 24 00 00*4'
+    inquiry_ends 'ILLEGAL REQUEST' 5 'Sense data 5/24/00: Illegal Request, Invalid field in cdb' 'sense 70 00 05 00*4 0a 00*4 24 00 00*4'
     inquiry_ends 'HARDWARE ERROR' 3 'inquiry:
 Fixed format, current; Sense key: Hardware Error
 Additional sense: Internal target failure' 'sense 70 00 04 00*4 0a 00*4 44 00 00*4'

@@ -11,7 +11,8 @@ refused() {
     local name=$1
     shift
     answers 5 '' "PR out ($name): bad field in cdb (perhaps unsupported service action)
-sg_persist failed: Illegal request" "$@"
+sg_persist failed: Illegal request
+Sense data 5/24/00: Illegal Request, Invalid field in cdb" "$@"
 }
 
 both_register() {
@@ -117,7 +118,8 @@ not_registered() {
     local name=$1
     shift
     answers 2 '' "PR out ($name): Device not ready
-sg_persist failed: Device not ready" "$@"
+sg_persist failed: Device not ready
+Sense data 2/08/00: Not Ready, Logical unit communication failure" "$@"
 }
 
 # only: lio
@@ -142,7 +144,8 @@ test_reserve_without_type() {
     both_register
     answers 5 '' 'warning>>> --prout-type probably needs to be given
 PR out (Reserve): bad field in cdb (perhaps unsupported service action)
-sg_persist failed: Illegal request' prout --reserve --param-rk=abc123 "$node1"
+sg_persist failed: Illegal request
+Sense data 5/24/00: Illegal Request, Invalid field in cdb' prout --reserve --param-rk=abc123 "$node1"
     unreserved "$node1" 2
 }
 
@@ -241,7 +244,8 @@ test_register_move_refused() {
     # To a port that there is not, to an initiator that nobody knows.
     for to in "7777 $initiator2" "2 5000c50005b32001"; do
         answers 19 '' 'PR out (register and move): bad field in parameter list
-sg_persist failed: Illegal request, Invalid field in parameter list' \
+sg_persist failed: Illegal request, Invalid field in parameter list
+Sense data 5/26/00: Illegal Request, Invalid field in parameter list' \
             prout --register-move --param-rk=abc123 --param-sark=123abc \
             "--relative-target-port=${to% *}" "--transport-id=sas,${to#* }" "$node1"
     done
@@ -265,7 +269,8 @@ test_unit_attention_is_an_answer() {
 Fixed format, current; Sense key: Unit Attention
 Additional sense: Reservations preempted
 PR in (Read keys): Unit attention
-sg_persist failed: Unit attention' prin --read-keys "$node2"
+sg_persist failed: Unit attention
+Another node has cleared or preempted this node'\''s registration or reservation: look at the keys and the reservation before going on' prin --read-keys "$node2"
     holds "$node2" 3
 }
 
@@ -279,7 +284,8 @@ Fixed format, current; Sense key: Unit Attention
 Additional sense: Registrations preempted
 Not sent again after this unit attention: look at the keys and the reservation first
 PR out (Register and ignore existing key): Unit attention
-sg_persist failed: Unit attention' prout --register-ignore --param-sark=abc123 --ua-retries=5 "$node1"
+sg_persist failed: Unit attention
+Another node has removed this node'\''s registration, perhaps to fence it: look at the keys and the reservation before registering again' prout --register-ignore --param-sark=abc123 --ua-retries=5 "$node1"
     holds "$node2" 3 123abc
 }
 
@@ -315,7 +321,8 @@ test_transport_id() {
 # only: lio
 test_transport_id_unknown() {
     answers 19 '' 'PR out (Register): bad field parameter list
-sg_persist failed: Illegal request, Invalid field in parameter list' \
+sg_persist failed: Illegal request, Invalid field in parameter list
+Sense data 5/26/00: Illegal Request, Invalid field in parameter list' \
         prout --register --param-sark=abc123 --transport-id=sas,5000c50005b32001 "$node1"
     holds "$node1" 0
 }

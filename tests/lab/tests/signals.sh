@@ -238,5 +238,6 @@ test_a_tape_is_opened_once() {
     ((status == 9)) || fail "status $status: $(cat /run/err)"
     grep -qx '  Peripheral device type: tape' /run/out || fail "$(cat /run/out)"
     same 'standard error' 'PR out (Clear): command not supported
-sg_persist failed: Illegal request, Invalid opcode' /run/err || exit 1
+sg_persist failed: Illegal request, Invalid opcode
+Sense data 5/20/00: Illegal Request, Invalid command operation code' /run/err || exit 1
 }

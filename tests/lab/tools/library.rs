@@ -92,7 +92,7 @@ impl Node {
     fn looked_at(&mut self) -> io::Result<String> {
         let snapshot = self.unit.snapshot().map_err(io::Error::other)?;
         let keys: Vec<_> = snapshot.keys.keys.iter().map(ToString::to_string).collect();
-        let held = match snapshot.reservation.reservation {
+        let held = match snapshot.reservation.map_err(io::Error::other)?.reservation {
             Some(held) => format!("held by {}", held.reservation_key),
             None => "not reserved".to_owned(),
         };

@@ -40,15 +40,19 @@ invocation_arguments:
 
 #[test]
 fn options_are_judged_from_left_to_right() {
-    sg_persist("-K zz -x")
-        .run()
-        .is(1, "", "bad argument to '--param-rk'\n");
+    sg_persist("-K zz -x").run().is(
+        1,
+        "",
+        "bad argument to '--param-rk' (up to 16 hexadecimal digits)\n",
+    );
     sg_persist("-x -K zz")
         .run()
         .is_with_usage(1, "sg_persist: invalid option -- 'x'\n");
-    sg_persist("-S zz -K zz")
-        .run()
-        .is(1, "", "bad argument to '--param-sark'\n");
+    sg_persist("-S zz -K zz").run().is(
+        1,
+        "",
+        "bad argument to '--param-sark' (up to 16 hexadecimal digits)\n",
+    );
     sg_persist("-T g -h")
         .run()
         .is(1, "", "bad argument to '--prout-type'\n");
@@ -255,9 +259,11 @@ fn clusters_and_words_in_any_order() {
 
 #[test]
 fn an_equals_sign_after_a_letter_is_part_of_the_value() {
-    sg_persist("-n -o -G -K=5 /dev/sda")
-        .run()
-        .is(1, "", "bad argument to '--param-rk'\n");
+    sg_persist("-n -o -G -K=5 /dev/sda").run().is(
+        1,
+        "",
+        "bad argument to '--param-rk' (up to 16 hexadecimal digits)\n",
+    );
     sg_persist("-n -o -G --param-rk=5 /dev/sda")
         .changes(
             REGISTER,

@@ -69,6 +69,18 @@ fn a_mistaken_option_is_status_1() {
 }
 
 #[test]
+fn the_nearest_option_is_named() {
+    sg_persist("-n -o -G --all-tg-pt /dev/sda").run().is(
+        1,
+        "",
+        "\
+sg_persist: unrecognized option '--all-tg-pt'
+Did you mean '--param-alltgpt'? 'sg_persist -h' and '-hh' list the options
+",
+    );
+}
+
+#[test]
 fn help_and_version_go_to_stdout() {
     sg_persist("-h")
         .run()
@@ -105,7 +117,11 @@ fn numbers_are_understood_whole_or_refused() {
         ] {
             let ran =
                 sg_persist_words(&["-n", "-o", "-G", DEVICE, &format!("-{letter}"), value]).run();
-            ran.is(1, "", &format!("bad argument to '--{name}'\n"));
+            let form = match letter {
+                "K" | "S" => " (up to 16 hexadecimal digits)",
+                _ => "",
+            };
+            ran.is(1, "", &format!("bad argument to '--{name}'{form}\n"));
             ran.touched_nothing();
         }
     }
@@ -1236,6 +1252,23 @@ fn sense_data_is_dumped_as_far_as_it_came() {
 PR in (Read keys): bad field in cdb or parameter list (perhaps unsupported service action)
 "
     );
+}
+
+#[test]
+fn the_sense_data_of_a_failure_has_a_line() {
+    sg_persist("-n -k /dev/sda")
+        .reads(READ_KEYS, sense(5, 0x55, 4))
+        .run()
+        .is(
+            5,
+            "",
+            "\
+PR in (Read keys): bad field in cdb or parameter list (perhaps unsupported service action)
+sg_persist failed: Illegal request
+Sense data 5/55/04: Illegal Request, Insufficient registration resources
+The device has no room for another registration: unregister what is not needed any more (--read-full-status shows whose it is), or raise the array's limit
+",
+        );
 }
 
 #[test]

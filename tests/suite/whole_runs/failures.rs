@@ -5,6 +5,12 @@ use super::*;
 /// READ KEYS and RESERVE fail in the same way, before them what the transport says.
 #[track_caller]
 fn both(answer: &Answer, code: u8, told: &str, text: &str) {
+    both_and_more(answer, code, told, text, "");
+}
+
+/// The same with lines `more` behind the original's.
+#[track_caller]
+fn both_and_more(answer: &Answer, code: u8, told: &str, text: &str, more: &str) {
     let stderr = |command: &str, name: &str| {
         let told = told.replace("CMD", command);
         let told = told.replace(
@@ -15,7 +21,7 @@ fn both(answer: &Answer, code: u8, told: &str, text: &str) {
                 "out"
             },
         );
-        format!("{told}{name}: {text}\nsg_persist failed: {text}\n")
+        format!("{told}{name}: {text}\nsg_persist failed: {text}\n{more}")
     };
     sg_persist("-n -k /dev/sda")
         .reads(READ_KEYS, answer.clone().and_data(TWO_KEYS))
@@ -53,22 +59,67 @@ fn scsi_statuses() {
 
 #[test]
 fn sense_keys_that_need_no_words() {
-    for (answer, code, text) in [
-        (sense(2, 0x3a, 0), 2, "Device not ready"),
-        (sense(2, 4, 0x0b), 12, "Device not ready, standby"),
-        (sense(2, 4, 0x0c), 13, "Device not ready, unavailable"),
+    for (answer, code, text, more) in [
+        (
+            sense(2, 0x3a, 0),
+            2,
+            "Device not ready",
+            "Sense data 2/3a/00: Not Ready, Medium not present\n",
+        ),
+        (
+            sense(2, 4, 0x0b),
+            12,
+            "Device not ready, standby",
+            "Sense data 2/04/0b: Not Ready, Logical unit not accessible, target port in standby \
+             state\nThis path is in standby (ALUA): use another path to the device (multipath -ll \
+             lists them)\n",
+        ),
+        (
+            sense(2, 4, 0x0c),
+            13,
+            "Device not ready, unavailable",
+            "Sense data 2/04/0c: Not Ready, Logical unit not accessible, target port in \
+             unavailable state\nThis path is unavailable (ALUA, ANA): use another path to the device \
+             (multipath -ll lists them)\n",
+        ),
         (
             sense(2, 4, 4),
             16,
             "Device not ready, something in progress",
+            "Sense data 2/04/04: Not Ready, Logical unit not ready, format in progress\n",
         ),
-        (sense(5, 0x21, 0), 22, "LBA out of range"),
-        (sense(7, 0x27, 0), 7, "Data protect"),
-        (sense(0xa, 0, 0), 10, "Copy aborted"),
-        (sense(0xb, 0x4b, 0), 11, "Aborted command"),
-        (sense(0xe, 0x1d, 0), 14, "Miscompare"),
+        (
+            sense(5, 0x21, 0),
+            22,
+            "LBA out of range",
+            "Sense data 5/21/00: Illegal Request, Logical block address out of range\n",
+        ),
+        (
+            sense(7, 0x27, 0),
+            7,
+            "Data protect",
+            "Sense data 7/27/00: Data Protect, Write protected\n",
+        ),
+        (
+            sense(0xa, 0, 0),
+            10,
+            "Copy aborted",
+            "Sense data a/00/00: Copy Aborted, No additional sense information\n",
+        ),
+        (
+            sense(0xb, 0x4b, 0),
+            11,
+            "Aborted command",
+            "Sense data b/4b/00: Aborted Command, Data phase error\n",
+        ),
+        (
+            sense(0xe, 0x1d, 0),
+            14,
+            "Miscompare",
+            "Sense data e/1d/00: Miscompare, Miscompare during verify operation\n",
+        ),
     ] {
-        both(&answer, code, "", text);
+        both_and_more(&answer, code, "", text, more);
     }
 }
 
@@ -130,17 +181,18 @@ fn sense_keys_that_are_explained() {
 
 #[test]
 fn a_protection_error() {
-    both(
+    both_and_more(
         &sense(0xb, 0x10, 1),
         40,
         "",
         "Aborted command, protection error",
+        "Sense data b/10/01: Aborted Command, Logical block guard check failed\n",
     );
 }
 
 #[test]
 fn illegal_requests_have_words_of_their_own() {
-    for (answer, code, read, change, moved, last) in [
+    for (answer, code, read, change, moved, last, words) in [
         (
             sense(5, 0x20, 0),
             9,
@@ -148,6 +200,7 @@ fn illegal_requests_have_words_of_their_own() {
             "command not supported",
             "command not supported",
             "Illegal request, Invalid opcode",
+            "5/20/00: Illegal Request, Invalid command operation code",
         ),
         (
             sense(5, 0x24, 0),
@@ -156,6 +209,7 @@ fn illegal_requests_have_words_of_their_own() {
             "bad field in cdb (perhaps unsupported service action)",
             "bad field in cdb (perhaps unsupported service action)",
             "Illegal request",
+            "5/24/00: Illegal Request, Invalid field in cdb",
         ),
         (
             sense(5, 0x26, 0),
@@ -164,9 +218,10 @@ fn illegal_requests_have_words_of_their_own() {
             "bad field parameter list",
             "bad field in parameter list",
             "Illegal request, Invalid field in parameter list",
+            "5/26/00: Illegal Request, Invalid field in parameter list",
         ),
     ] {
-        let last = format!("sg_persist failed: {last}\n");
+        let last = format!("sg_persist failed: {last}\nSense data {words}\n");
         sg_persist("-n -c /dev/sda")
             .reads(REPORT_CAPABILITIES, answer.clone())
             .run()
@@ -372,6 +427,7 @@ Fixed format, current; Sense key: Unit Attention
 Additional sense: Reservations preempted
 PR out (Reserve): Unit attention
 sg_persist failed: Unit attention
+Another node has cleared or preempted this node's registration or reservation: look at the keys and the reservation before going on
 ",
         );
 }

@@ -48,7 +48,11 @@ fn a_failure_is_told_on_stdout_and_ends_the_run() {
         ),
         (status(0x08), 26, ""),
         (status(0x18), 24, ""),
-        (sense(2, 4, 1), 2, ""),
+        (
+            sense(2, 4, 1),
+            2,
+            "Sense data 2/04/01: Not Ready, Logical unit is in process of becoming ready\n",
+        ),
         (
             sense(6, 0x29, 0),
             6,
