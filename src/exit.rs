@@ -289,6 +289,7 @@ impl From<&Error> for ExitStatus {
                     ..
                 } => source.into(),
                 MapError::NoPath { source: None, .. } => Self::TRANSPORT,
+                MapError::Stopped { .. } => Self::OTHER,
                 MapError::NotRegistered { .. } => Self::RESERVATION_CONFLICT,
                 MapError::Unknown { .. } | MapError::Left { .. } => Self::UNVERIFIABLE,
                 MapError::StillHeld { .. } => Self::NOT_VERIFIED,

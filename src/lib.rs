@@ -42,6 +42,7 @@ pub mod error;
 pub mod exit;
 pub mod host_ports;
 pub mod logical_unit;
+#[doc(hidden)]
 pub mod multipath;
 pub mod nvme;
 #[cfg(feature = "cli")]

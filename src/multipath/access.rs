@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::lock::Lock;
@@ -28,6 +30,11 @@ pub trait Maps {
     /// Keeps other runs from changing the map `number` as long as the lock is there. `None` where
     /// there is no lock to be had, or another run has it for longer than `within`.
     fn lock(&self, number: BlockNumber, within: Duration) -> Option<Lock>;
+
+    /// From now on, signals that would end the program set this instead, so that what was begun on
+    /// some paths can be taken back; the program ends by the signal afterwards. `None` where they
+    /// cannot be made to wait.
+    fn watch_signals(&self) -> Option<Arc<AtomicBool>>;
 
     /// The device nodes of one logical unit, in a process of their own.
     ///

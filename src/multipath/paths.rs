@@ -2,12 +2,16 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::pr::transport_id::TransportId;
 use crate::transport::remote::{Nodes, OwnedData, Reply, Request};
 use crate::transport::{Access, Command, Completion, Data, Node, Transport};
+
+/// How long one waits before looking whether a signal has come.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// The paths of one logical unit. Clones are the same paths.
 #[derive(Clone)]
@@ -18,6 +22,8 @@ struct Inner {
     members: Vec<Member>,
     /// When nobody waits for anything any more.
     deadline: Option<Duration>,
+    /// Whether a signal has come that is to end the program.
+    stop: Option<Arc<AtomicBool>>,
 }
 
 /// What leads to a path.
@@ -112,6 +118,7 @@ impl Paths {
             nodes,
             members: members.collect(),
             deadline: None,
+            stop: None,
         })))
     }
 
@@ -192,6 +199,7 @@ impl Paths {
     ) -> io::Result<Option<(usize, Ended)>> {
         let mut inner = self.lock();
         let until = within.map(|within| inner.nodes.now() + within);
+        let was_stopped = inner.is_stopped();
         loop {
             for &index in wanted {
                 if let Some(ended) = inner.members[index].ended.take() {
@@ -200,8 +208,16 @@ impl Paths {
             }
             let earliest = [until, inner.deadline].into_iter().flatten().min();
             let left = earliest.map(|until| until.saturating_sub(inner.nodes.now()));
-            let Some((number, reply)) = inner.nodes.next(left)? else {
-                return Ok(None);
+            let slice = match inner.stop.is_some() && !was_stopped {
+                true => Some(left.map_or(SLICE, |left| left.min(SLICE))),
+                false => left,
+            };
+            let Some((number, reply)) = inner.nodes.next(slice)? else {
+                let is_over = left.is_some_and(|left| Some(left) == slice);
+                if is_over || !was_stopped && inner.is_stopped() {
+                    return Ok(None);
+                }
+                continue;
             };
             inner.receive(number, reply)?;
         }
@@ -212,6 +228,18 @@ impl Paths {
     /// [`io::ErrorKind::TimedOut`].
     pub fn set_deadline(&self, deadline: Duration) {
         self.lock().deadline = Some(deadline);
+    }
+
+    /// From now on, once `stop` is set, nobody waits for the answer to a command any more that was
+    /// sent before.
+    pub fn stop_by(&self, stop: Arc<AtomicBool>) {
+        self.lock().stop = Some(stop);
+    }
+
+    /// Whether a signal has come that is to end the program.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.lock().is_stopped()
     }
 
     /// Whether that time is over.
@@ -272,6 +300,11 @@ impl Paths {
 }
 
 impl Inner {
+    fn is_stopped(&self) -> bool {
+        let stop = self.stop.as_ref();
+        stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     fn start(&mut self, index: usize, request: Request) -> io::Result<()> {
         let member = &mut self.members[index];
         member.ended = None;

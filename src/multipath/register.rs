@@ -20,11 +20,20 @@ enum Step<E> {
     Unknown(E),
 }
 
+impl<E> Step<E> {
+    /// Whether the path has the key.
+    const fn is_there(&self) -> bool {
+        matches!(self, Self::Made(_) | Self::AlreadySo)
+    }
+}
+
 /// Why the other paths are not registered any more.
 enum Cause<E> {
     Refused(E),
     Foreign(E),
     Dead(E),
+    /// A signal has come, before this path's turn.
+    Stopped,
 }
 
 impl<E: Exchange> MapUnit<E>
@@ -49,6 +58,10 @@ where
         let mut steps: Vec<(usize, Step<E::Error>)> = Vec::new();
         let mut cause = None;
         for place in 0..self.members.len() {
+            if self.is_stopped() {
+                cause = Some((place, Cause::Stopped));
+                break;
+            }
             // The others are registered by name where the first one's command names them.
             let mut command = out.clone();
             if !steps.is_empty() && out.specifies_initiator_ports() {
@@ -70,8 +83,11 @@ where
                 }
             }
         }
-        if cause.is_none() {
+        if cause.is_none() && !self.is_stopped() {
             self.hear_late(&mut steps, out);
+        }
+        if cause.is_none() && self.is_stopped() && steps.iter().any(|(_, step)| !step.is_there()) {
+            cause = Some((self.members.len() - 1, Cause::Stopped));
         }
         if cause.is_none() && every_path {
             let missing = steps
@@ -87,8 +103,7 @@ where
         if let Some((place, cause)) = cause {
             return Err(self.take_back(out, steps, place, cause));
         }
-        let is_there = |step: &Step<E::Error>| matches!(step, Step::Made(_) | Step::AlreadySo);
-        if !steps.iter().any(|(_, step)| is_there(step)) {
+        if !steps.iter().any(|(_, step)| step.is_there()) {
             let paths = self.reports(&steps);
             let last = steps.pop().and_then(|(_, step)| match step {
                 Step::Unreached(error) | Step::Unknown(error) => Some(error),
@@ -351,6 +366,7 @@ where
     ) -> MapError<E::Error> {
         let path = self.members[place].name.clone();
         match cause {
+            Cause::Stopped => MapError::Stopped { paths: reports },
             Cause::Foreign(source) => {
                 let key = self
                     .full_status()
@@ -418,6 +434,9 @@ where
         let mut is_done = false;
         let count = self.members.len();
         for place in 0..count {
+            if self.is_stopped() {
+                return Err(MapError::Stopped { paths });
+            }
             if place + 1 == count
                 && (unreached || !paths.is_empty() && !is_done)
                 && let Some(key) = key

@@ -91,6 +91,9 @@ where
         let mut last = None;
         let mut is_done = false;
         for place in 0..self.members.len() {
+            if self.is_stopped() {
+                return Err(MapError::Stopped { paths });
+            }
             match self.members[place].send(out) {
                 Ended::Done => {
                     is_done = true;

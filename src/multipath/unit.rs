@@ -191,6 +191,12 @@ pub enum MapError<E> {
         /// What became of it on the paths.
         paths: Vec<PathReport>,
     },
+    /// A signal has come that ends the program.
+    #[error("ended by a signal before all of it was done")]
+    Stopped {
+        /// What became of it on the paths.
+        paths: Vec<PathReport>,
+    },
     /// It is not done on maps.
     #[error("{0}")]
     NotOnMaps(NotOnMaps),
@@ -213,7 +219,8 @@ impl<E> MapError<E> {
             | Self::NoPath { paths, .. }
             | Self::Unknown { paths, .. }
             | Self::StillHeld { paths, .. }
-            | Self::Left { paths, .. } => paths,
+            | Self::Left { paths, .. }
+            | Self::Stopped { paths } => paths,
             Self::NotOnMaps(_) | Self::Query(_) | Self::Lost(_) => &[],
         }
     }
@@ -326,6 +333,11 @@ impl<E: Exchange> MapUnit<E>
 where
     E::Error: std::fmt::Display,
 {
+    /// Whether a signal has come that is to end the program: nothing new is begun then.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.paths.as_ref().is_some_and(Paths::is_stopped)
+    }
+
     /// Full status, where the device server tells it.
     pub(super) fn full_status(&mut self) -> Option<ReadFullStatus> {
         self.any.read_full_status().ok()
@@ -405,6 +417,9 @@ where
         let mut last = None;
         let mut lost = None;
         for place in 0..self.members.len() {
+            if self.is_stopped() {
+                return Err(MapError::Stopped { paths });
+            }
             match self.members[place].send(out) {
                 Ended::Done => {
                     paths.push(self.report(place, PathChange::Done));

@@ -58,6 +58,9 @@ pub(super) fn change<'a, 'c>(
     verify: bool,
 ) -> Result<(), Error> {
     let number = open.map.number;
+    if let Some(stop) = session.maps.watch_signals() {
+        open.paths.stop_by(stop);
+    }
     let _lock = session.maps.lock(number, LOCK_PATIENCE);
     let own_ports = device.own_ports();
     let mut assembly = Assembly {

@@ -24,6 +24,7 @@ mod ioctl;
 pub(crate) mod node;
 pub mod nvme;
 mod os_error;
+#[doc(hidden)]
 pub mod remote;
 mod sgio;
 

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use sg_persist::cli::transport_ids::Input;
@@ -61,6 +63,10 @@ impl Maps for NoMaps {
     }
 
     fn lock(&self, _: BlockNumber, _: Duration) -> Option<Lock> {
+        None
+    }
+
+    fn watch_signals(&self) -> Option<Arc<AtomicBool>> {
         None
     }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ struct Scene {
     asked: Cell<usize>,
     own: Vec<TransportId>,
     groups: Cell<usize>,
+    /// Set by a signal.
+    stop: Arc<AtomicBool>,
 }
 
 fn path(index: usize) -> MapPath {
@@ -114,6 +117,7 @@ impl Scene {
             asked: Cell::new(0),
             own: vec![TransportId::sas(US)],
             groups: Cell::new(0),
+            stop: Arc::default(),
         }
     }
 
@@ -316,6 +320,10 @@ impl Maps for Scene {
 
     fn lock(&self, _: BlockNumber, _: Duration) -> Option<Lock> {
         None
+    }
+
+    fn watch_signals(&self) -> Option<Arc<AtomicBool>> {
+        Some(Arc::clone(&self.stop))
     }
 
     fn nodes(&self) -> io::Result<Box<dyn Nodes>> {
@@ -983,4 +991,63 @@ fn deadlines_are_numbers() {
         let ran = scene.run(&format!("--deadline={wrong} -n -k /dev/sda"));
         assert_eq!(ran.status, 1, "{wrong}");
     }
+}
+
+// A signal.
+
+/// Runs the program; the signal comes while a change is on its way over this path.
+fn stopped_at(scene: Scene, at: usize, words: &str) -> (Scene, Ran) {
+    let stop = Arc::clone(&scene.stop);
+    let scene = scene.event(move |path, cdb, _| {
+        if path == at && cdb[0] == 0x5f {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let ran = scene.run(&format!("-n -o {words} {MAP}"));
+    (scene, ran)
+}
+
+#[test]
+fn a_signal_takes_back_what_was_begun() {
+    let four = || Scene::of(&[US_1, US_2, (US, 3), (US, 4)]);
+    let (scene, ran) = stopped_at(four(), 1, "-G -S abc");
+    ran.sent(&["a:00", "b:00", "b:00", "a:00"]);
+    assert!(
+        ran.stderr.contains("path sda: done, and undone"),
+        "{}",
+        ran.stderr
+    );
+    scene.has(&[]);
+    // The last one was done already.
+    let (scene, ran) = stopped_at(Scene::new(), 1, "-G -S abc");
+    ran.is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+    // Nobody waits for a path that does not answer.
+    let never = Fault::Slow(Duration::from_secs(100_000));
+    let scene = Scene::new();
+    let stop = Arc::clone(&scene.stop);
+    let scene = scene.event(move |path, cdb, stage| {
+        if path == 1 && cdb[0] == 0x5f {
+            stage.paths[1].fault = Some(never);
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    assert!(
+        ran.stderr.contains("its outcome is not known"),
+        "{}",
+        ran.stderr
+    );
+    // What reached the second path is not known, what was done on the first is undone.
+    scene.has(&[(US_2, K)]);
+}
+
+#[test]
+fn after_a_signal_no_other_path_is_tried() {
+    let scene = fence(Scene::new()).fault(0, Fault::Errno(libc::ENODEV));
+    scene.stop.store(true, Ordering::Relaxed);
+    let ran = scene.run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha");
+    ran.sent(&[]);
+    assert!(ran.stderr.contains("ended by a signal"), "{}", ran.stderr);
 }

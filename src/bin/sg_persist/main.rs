@@ -19,6 +19,7 @@ use sg_persist::transport::LinuxDevices;
 mod maps;
 mod memory;
 mod start;
+mod stop;
 mod thread;
 mod watch;
 
@@ -72,7 +73,8 @@ fn run_here(
     // A line that cannot be taken back is not for passing news.
     let takes_lines_back = variable("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
     let shows_progress = takes_lines_back && stderr.is_terminal();
-    run(World {
+    let maps = LinuxMaps::default();
+    let status = run(World {
         argv,
         environment: Environment {
             posixly_correct: is_set("POSIXLY_CORRECT"),
@@ -84,7 +86,7 @@ fn run_here(
         input: &mut Files,
         output: &mut FileSystem,
         own_ports: &own_ports,
-        maps: &LinuxMaps::default(),
+        maps: &maps,
         path_ports: &path_ports,
         clock: &SystemClock::default(),
         devices: &Watched::new(LinuxDevices, shows_progress),
@@ -92,5 +94,7 @@ fn run_here(
         stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut { stderr },
         stderr_is_terminal: &|| stderr.is_terminal(),
-    })
+    });
+    maps.end_by_signal();
+    status
 }

@@ -9,6 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, send};
@@ -20,6 +22,8 @@ use sg_persist::multipath::{BlockNumber, Map, TopologyError, map_above, map_belo
 use sg_persist::transport::LinuxDevices;
 use sg_persist::transport::remote::{Carriers, Nodes, Remote, worker};
 
+use crate::stop::Stop;
+
 /// What the worker is called: no command line of a user begins so.
 const WORKER: &str = "[sg_persist worker]";
 
@@ -30,9 +34,18 @@ pub(crate) struct LinuxMaps {
     worker: OnceCell<Remote>,
     /// The device mapper, if it may be asked.
     control: OnceCell<Option<Control>>,
+    /// From the first change to a map on.
+    stop: OnceCell<Option<Stop>>,
 }
 
 impl LinuxMaps {
+    /// Ends the program by the signal that has come while a map was changed, if one has.
+    pub(crate) fn end_by_signal(&self) {
+        if let Some(Some(stop)) = self.stop.get() {
+            stop.end();
+        }
+    }
+
     fn table(&self, map: BlockNumber) -> Option<String> {
         let control = self
             .control
@@ -59,6 +72,11 @@ impl Maps for LinuxMaps {
             Acquired::Held(lock) => Some(lock),
             Acquired::Busy | Acquired::Unavailable(_) => None,
         }
+    }
+
+    fn watch_signals(&self) -> Option<Arc<AtomicBool>> {
+        let stop = self.stop.get_or_init(|| Stop::start().ok());
+        stop.as_ref().map(Stop::flag)
     }
 
     fn nodes(&self) -> io::Result<Box<dyn Nodes>> {

@@ -26,7 +26,7 @@ use crate::thread;
 
 /// The signals with which people, service managers and batch systems end a program, and the one by
 /// which an alarm does that was set before the program was started.
-const ENDING: [Signal; 8] = [
+pub(crate) const ENDING: [Signal; 8] = [
     Signal::SIGALRM,
     Signal::SIGHUP,
     Signal::SIGINT,
