@@ -23,6 +23,7 @@ use sg_persist::transport::LinuxDevices;
 use sg_persist::transport::remote::{Carriers, Nodes, Remote, worker};
 
 use crate::stop::Stop;
+use crate::thread;
 
 /// What the worker is called: no command line of a user begins so.
 const WORKER: &str = "[sg_persist worker]";
@@ -102,7 +103,7 @@ fn start() -> io::Result<Remote> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    Remote::new(Requests(here.try_clone()?), here)
+    Remote::new(Requests(here.try_clone()?), here, thread::start)
 }
 
 /// Where the requests go. A worker that is gone is an error, and no signal.
@@ -123,6 +124,11 @@ pub(crate) fn serve(argv: &[OsString]) -> bool {
     if argv != [WORKER] {
         return false;
     }
-    let _ = worker::serve(io::stdin().lock(), io::stdout(), LinuxDevices);
+    let _ = worker::serve(
+        io::stdin().lock(),
+        io::stdout(),
+        LinuxDevices,
+        thread::start,
+    );
     true
 }

@@ -1,15 +1,11 @@
 //! The process that answers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Carriers, Nodes, Reply, Request, message};
-
-/// Bytes of the stack of the thread that takes the replies.
-const STACK: usize = 256 * 1024;
+use super::{Carriers, Nodes, Reply, Request, StartThread, message};
 
 /// The way to a worker.
 pub struct Remote {
@@ -26,7 +22,7 @@ struct Shared {
 #[derive(Default)]
 struct Boxes {
     /// By the number that a node has for the worker: its group, and its number there.
-    nodes: HashMap<u32, (Arc<Letterbox>, u32)>,
+    nodes: BTreeMap<u32, (Arc<Letterbox>, u32)>,
     /// The highest number given so far.
     last: u32,
     /// Why there are no more replies.
@@ -58,22 +54,21 @@ impl std::fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// Talks to a worker that reads `requests` and writes `replies`.
+    /// Talks to a worker that reads `requests` and writes `replies`, which a thread of its own takes.
     ///
     /// # Errors
     /// What the operating system says where no thread can be started.
     pub fn new(
         requests: impl Write + Send + 'static,
         replies: impl Read + Send + 'static,
+        start_thread: StartThread,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             requests: Mutex::new(Box::new(requests)),
             boxes: Mutex::default(),
         });
         let for_thread = Arc::clone(&shared);
-        thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(move || for_thread.distribute(replies))?;
+        start_thread(Box::new(move || for_thread.distribute(replies)))?;
         Ok(Self { shared })
     }
 }
@@ -117,7 +112,7 @@ impl Carriers for Remote {
         Ok(Box::new(Group {
             shared: Arc::clone(&self.shared),
             letterbox: Arc::default(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
             since: Instant::now(),
         }))
     }
@@ -128,7 +123,7 @@ struct Group {
     shared: Arc<Shared>,
     letterbox: Arc<Letterbox>,
     /// By the number that a node has here: that for the worker.
-    numbers: HashMap<u32, u32>,
+    numbers: BTreeMap<u32, u32>,
     since: Instant,
 }
 
@@ -216,9 +211,10 @@ impl Drop for Group {
 mod tests {
     use std::os::unix::net::UnixStream;
     use std::path::Path;
+    use std::thread;
 
     use super::super::worker::serve;
-    use super::super::{OwnedData, Request};
+    use super::super::{OwnedData, Request, Task};
     use super::*;
     use crate::scsi::inquiry;
     use crate::transport::{Access, Command, Completion, Data, Node, NodeKind, Open, Transport};
@@ -265,11 +261,15 @@ mod tests {
         }
     }
 
+    fn start(task: Task) -> io::Result<()> {
+        thread::Builder::new().spawn(task).map(drop)
+    }
+
     fn remote() -> Remote {
         let (here, there) = UnixStream::pair().unwrap();
         let worker = there.try_clone().unwrap();
-        thread::spawn(move || serve(worker, there, Devices));
-        Remote::new(here.try_clone().unwrap(), here).unwrap()
+        thread::spawn(move || serve(worker, there, Devices, start));
+        Remote::new(here.try_clone().unwrap(), here, start).unwrap()
     }
 
     fn open(name: &str) -> Request {
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn a_worker_that_is_gone_is_an_error() {
         let (here, there) = UnixStream::pair().unwrap();
-        let remote = Remote::new(here.try_clone().unwrap(), here).unwrap();
+        let remote = Remote::new(here.try_clone().unwrap(), here, start).unwrap();
         let mut group = remote.group().unwrap();
         group.begin(0, open("x")).unwrap();
         drop(there);

@@ -118,6 +118,12 @@ pub trait Nodes: Send {
     fn now(&self) -> Duration;
 }
 
+/// What a thread does.
+pub type Task = Box<dyn FnOnce() + Send>;
+
+/// Starts a thread. The program has a way of its own, which costs less than the standard library's.
+pub type StartThread = fn(Task) -> io::Result<()>;
+
 /// Makes groups of nodes, each for somebody who knows of no others.
 pub trait Carriers: Sync {
     /// A new group.

@@ -1,17 +1,52 @@
 //! The process in the ioctl.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{OwnedData, Reply, Request, message};
+use super::{OwnedData, Reply, Request, StartThread, message};
 use crate::transport::{Closed, Command, Data, Open, Transport};
 
-/// Bytes of a thread's stack. What is not used of it becomes no memory.
-const STACK: usize = 256 * 1024;
+/// What one thread is asked to do, one after the other: of which node, and what. Closing a node is the
+/// end of its work on that node, and it is free for another one.
+#[derive(Default)]
+struct Queue {
+    requests: Mutex<VecDeque<(u32, Request)>>,
+    more: Condvar,
+}
+
+/// What the threads share.
+struct Shared<W, D> {
+    output: Mutex<W>,
+    devices: D,
+    /// The threads that have no node.
+    idle: Mutex<Vec<Arc<Queue>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    fn push(&self, number: u32, request: Request) {
+        lock(&self.requests).push_back((number, request));
+        self.more.notify_one();
+    }
+
+    fn next(&self) -> (u32, Request) {
+        let mut requests = lock(&self.requests);
+        loop {
+            match requests.pop_front() {
+                Some(request) => return request,
+                None => {
+                    let waited = self.more.wait(requests);
+                    requests = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
 
 /// Does what the requests in `input` ask for, each node in a thread of its own, and replies into
 /// `output`, until `input` ends: nobody wants to know any more then, and what has been begun is left
@@ -19,61 +54,82 @@ const STACK: usize = 256 * 1024;
 ///
 /// # Errors
 /// `input` cannot be read, or is garbled.
-pub fn serve<D, W>(mut input: impl Read, output: W, devices: D) -> io::Result<()>
+pub fn serve<D, W>(
+    mut input: impl Read,
+    output: W,
+    devices: D,
+    start_thread: StartThread,
+) -> io::Result<()>
 where
-    D: Open + Clone + Send + 'static,
+    D: Open + Send + Sync + 'static,
     W: Write + Send + 'static,
 {
-    let output = Arc::new(Mutex::new(output));
-    let mut nodes: HashMap<u32, Sender<Request>> = HashMap::new();
+    let shared = Arc::new(Shared {
+        output: Mutex::new(output),
+        devices,
+        idle: Mutex::default(),
+    });
+    let mut nodes: BTreeMap<u32, Arc<Queue>> = BTreeMap::new();
     while let Some((number, body)) = message::read(&mut input)? {
         let request = message::parse_request(&body)?;
         if request == Request::Close {
-            // Its thread ends when it has done what it is doing.
-            nodes.remove(&number);
+            if let Some(queue) = nodes.remove(&number) {
+                queue.push(number, request);
+            }
             continue;
         }
-        let sender = match nodes.get(&number) {
-            Some(sender) => sender,
-            None => match start(number, &output, &devices) {
-                Ok(sender) => nodes.entry(number).or_insert(sender),
-                Err(error) => {
-                    reply(&output, number, &failed(error));
-                    continue;
-                }
-            },
-        };
-        // A thread lives as long as it is listed here.
-        let _ = sender.send(request);
+        if let Some(queue) = nodes.get(&number) {
+            queue.push(number, request);
+            continue;
+        }
+        let idle = lock(&shared.idle).pop();
+        let queue = idle.map_or_else(|| start(&shared, start_thread), Ok);
+        match queue {
+            Ok(queue) => {
+                queue.push(number, request);
+                nodes.insert(number, queue);
+            }
+            Err(error) => shared.reply(number, &failed(error)),
+        }
     }
     Ok(())
 }
 
-/// Starts the thread of the node `number`.
-fn start<D, W>(number: u32, output: &Arc<Mutex<W>>, devices: &D) -> io::Result<Sender<Request>>
+/// Starts a thread.
+fn start<W, D>(shared: &Arc<Shared<W, D>>, start_thread: StartThread) -> io::Result<Arc<Queue>>
 where
-    D: Open + Clone + Send + 'static,
+    D: Open + Send + Sync + 'static,
     W: Write + Send + 'static,
 {
-    let (sender, requests) = channel();
-    let (output, devices) = (Arc::clone(output), devices.clone());
-    thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(move || attend(number, &requests, &output, &devices))?;
-    Ok(sender)
+    let queue = Arc::new(Queue::default());
+    let (for_thread, shared) = (Arc::clone(&queue), Arc::clone(shared));
+    start_thread(Box::new(move || shared.attend(&for_thread)))?;
+    Ok(queue)
 }
 
-/// One node, from its first request to the last.
-fn attend(
-    number: u32,
-    requests: &Receiver<Request>,
-    output: &Mutex<impl Write>,
-    devices: &impl Open,
-) {
-    let mut transport: Box<dyn Transport> = Box::new(Closed);
-    while let Ok(request) = requests.recv() {
-        let ended = carry_out(request, &mut transport, devices);
-        reply(output, number, &ended);
+impl<W: Write, D: Open> Shared<W, D> {
+    /// One node after the other.
+    fn attend(&self, queue: &Arc<Queue>) {
+        let mut transport: Box<dyn Transport> = Box::new(Closed);
+        loop {
+            let (number, request) = queue.next();
+            if request == Request::Close {
+                transport = Box::new(Closed);
+                lock(&self.idle).push(Arc::clone(queue));
+                continue;
+            }
+            let ended = carry_out(request, &mut transport, &self.devices);
+            self.reply(number, &ended);
+        }
+    }
+
+    /// Sends a reply. Where nobody takes it, nobody is there any more.
+    fn reply(&self, number: u32, reply: &Reply) {
+        let Ok(message) = message::reply(number, reply) else {
+            return;
+        };
+        let mut output = lock(&self.output);
+        let _ = output.write_all(&message).and_then(|()| output.flush());
     }
 }
 
@@ -125,13 +181,4 @@ fn failed(error: io::Error) -> Reply {
         error,
         sent: Vec::new(),
     }
-}
-
-/// Sends a reply. Where nobody takes it, nobody is there any more.
-fn reply(output: &Mutex<impl Write>, number: u32, reply: &Reply) {
-    let Ok(message) = message::reply(number, reply) else {
-        return;
-    };
-    let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = output.write_all(&message).and_then(|()| output.flush());
 }
