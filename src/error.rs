@@ -92,6 +92,12 @@ pub enum Error {
         /// Why.
         source: TopologyError,
     },
+    /// What is no multipath map, and no path of one, cannot be repaired.
+    #[error("sg_persist: {} is neither a multipath map nor a path of one", device.to_string_lossy())]
+    NoMap {
+        /// Its name as typed.
+        device: OsString,
+    },
     /// The process that sends commands to the paths of a map could not be started.
     #[error("sg_persist: cannot send commands to the paths of {}: {}", device.to_string_lossy(), os_error_text(source))]
     Worker {

@@ -276,7 +276,7 @@ impl From<&Error> for ExitStatus {
             Error::Open { source, .. } | Error::Output { source, .. } => source.into(),
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
-            Error::Topology { .. } => Self::CONTRADICTION,
+            Error::Topology { .. } | Error::NoMap { .. } => Self::CONTRADICTION,
             Error::Worker { source, .. } => source.into(),
             Error::Deadline { .. } => Self::TIMEOUT,
             Error::NoIdentity { source, .. } => (&**source).into(),

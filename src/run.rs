@@ -287,6 +287,7 @@ fn carry_out(session: &Session<'_, '_>) -> Result<Done, Error> {
             allocation_length,
         } => read(session, access, *action, *allocation_length)?,
         Operation::Out { out, verify } => change::change(session, access, out, *verify)?,
+        Operation::Repair(out) => change::repair(session, out)?,
         Operation::DryRun(operation) => change::dry_run(session, operation),
         Operation::Overview => return Ok(overview::overview(session, access)),
         Operation::Question(question) => {

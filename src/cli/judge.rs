@@ -71,6 +71,7 @@ struct Values {
     all_paths: bool,
     one_path: bool,
     every_path: bool,
+    repair: bool,
     explain: bool,
     dry_run: bool,
     overview: bool,
@@ -169,6 +170,7 @@ impl Values {
             Opt::AllPaths => self.all_paths = true,
             Opt::OnePath => self.one_path = true,
             Opt::EveryPath => self.every_path = true,
+            Opt::Repair => self.repair = true,
             Opt::DryRun => self.dry_run = true,
             Opt::Overview => self.overview = true,
             Opt::Completion => self.completion = Some(shell(value)?),
@@ -244,6 +246,8 @@ fn request(
     let paths = match (values.all_paths, values.one_path) {
         (true, true) => return Err(UsageError::AllPathsAndOnePath),
         (true, false) => PathPolicy::All,
+        // The path that has come back is what a rule of udev knows.
+        (false, false) if values.repair => PathPolicy::All,
         (false, true) => PathPolicy::One,
         (false, false) => PathPolicy::ByDevice,
     };
@@ -270,7 +274,7 @@ fn request(
 
 /// The one thing that the options ask for.
 fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation, UsageError> {
-    if values.overview || !values.questions.is_empty() {
+    if values.overview || values.repair || !values.questions.is_empty() {
         return alone(values);
     }
     if values.wait.is_some() {
@@ -294,7 +298,7 @@ fn operation(values: &Values, notes: &mut Vec<&'static str>) -> Result<Operation
 
 /// What takes no service action: the overview, and the questions.
 fn alone(values: &Values) -> Result<Operation, UsageError> {
-    let asked = values.questions.len() + usize::from(values.overview);
+    let asked = values.questions.len() + usize::from(values.overview) + usize::from(values.repair);
     let actions = values.prin_actions.len() + values.prout_actions.len();
     let changes = values.prout || values.verify || values.explain || values.dry_run;
     if asked > 1 || actions > 0 || changes {
@@ -302,6 +306,13 @@ fn alone(values: &Values) -> Result<Operation, UsageError> {
     }
     if values.wait.is_some() && values.overview {
         return Err(UsageError::WaitWithoutQuestion);
+    }
+    if values.repair {
+        if values.reservation_key == ReservationKey::NONE {
+            return Err(UsageError::RepairWithoutKey);
+        }
+        let out = persistent_reserve_out(values, prout::ServiceAction::Register);
+        return Ok(Operation::Repair(out));
     }
     match values.questions.first() {
         Some(question) => Ok(Operation::Question(*question)),

@@ -182,6 +182,9 @@ options! {
             "take DEVICE, a path of a multipath map, for all paths of the map";
         OnePath None, "one-path one_path", Value::None,
             "send the command through the multipath map, over any one path";
+        Repair None, "repair", Value::None,
+            "register key RK on the paths of a multipath map that lack it, if\n\
+             another of its paths has it; DEVICE may be one of its paths";
         EveryPath None, "every-path every_path", Value::None,
             "when registering a map: a path that cannot be reached is a failure";
         Explain None, "explain", Value::None,

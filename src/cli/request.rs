@@ -156,6 +156,8 @@ pub enum Operation {
     DryRun(Box<Operation>),
     /// A question that the exit status answers.
     Question(Question),
+    /// REGISTER of the key over the paths of a map that lack it, in the form of this command.
+    Repair(PersistentReserveOut),
     /// Everything about logical units, for a person.
     Overview,
 }

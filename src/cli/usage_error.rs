@@ -87,6 +87,9 @@ pub enum UsageError {
     /// `--dry-run` with `--verify`.
     #[error("choose '--dry-run' _or_ '--verify' (not both)")]
     DryRunAndVerify,
+    /// `--repair` without a key.
+    #[error("--repair needs the key that this node has: --param-rk")]
+    RepairWithoutKey,
     /// `--all-paths` with `--one-path`.
     #[error("choose '--all-paths' _or_ '--one-path' (not both)")]
     AllPathsAndOnePath,
@@ -133,6 +136,7 @@ impl UsageError {
             | Self::NotOneTransportId
             | Self::VerifyWithoutOut
             | Self::AllPathsAndOnePath
+            | Self::RepairWithoutKey
             | Self::ExplainWithoutOut
             | Self::WaitWithoutQuestion
             | Self::DryRunAndVerify

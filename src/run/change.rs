@@ -76,6 +76,18 @@ pub(super) fn change(
     Ok(verified?)
 }
 
+/// Registers the key of `out` over the paths of a map that lack it.
+pub(super) fn repair(session: &Session<'_, '_>, out: &PersistentReserveOut) -> Result<(), Error> {
+    let name = &session.task.device;
+    let mut device = Device::open(session, name, Access::ReadOnly, false)?;
+    match device.exchange_mut().take_map() {
+        Some(map) => map::repair(session, name, device, map, out),
+        None => Err(Error::NoMap {
+            device: name.clone(),
+        }),
+    }
+}
+
 /// Shows the command and sends nothing.
 pub(super) fn dry_run(session: &Session<'_, '_>, operation: &Operation) {
     let text = match operation {
@@ -92,7 +104,10 @@ pub(super) fn dry_run(session: &Session<'_, '_>, operation: &Operation) {
             session.record.borrow_mut().cdb = Some(cdb);
             shown::prout(out, cdb, &list, session.console.device_text())
         }
-        Operation::DryRun(_) | Operation::Question(_) | Operation::Overview => String::new(),
+        Operation::DryRun(_)
+        | Operation::Question(_)
+        | Operation::Repair(_)
+        | Operation::Overview => String::new(),
     };
     session.console.put(text.as_bytes());
 }

@@ -52,50 +52,13 @@ struct Assembly<'a, 'c> {
 pub(super) fn change<'a, 'c>(
     session: &'a Session<'a, 'c>,
     name: &'a OsStr,
-    mut device: Device<'a, 'c>,
+    device: Device<'a, 'c>,
     open: OpenMap,
     out: &PersistentReserveOut,
     verify: bool,
 ) -> Result<(), Error> {
-    let number = open.map.number;
-    if let Some(stop) = session.maps.watch_signals() {
-        open.paths.stop_by(stop);
-    }
-    let _lock = session.maps.lock(number, LOCK_PATIENCE);
-    let own_ports = device.own_ports();
-    let mut assembly = Assembly {
-        session,
-        name,
-        seen: open
-            .map
-            .paths
-            .iter()
-            .map(|path| (path.number.major, path.number.minor))
-            .collect(),
-        map: open.map,
-        paths: open.paths.clone(),
-        unit: MapUnit {
-            members: Vec::new(),
-            any: device,
-            own_ports,
-            paths: Some(open.paths),
-            silence: session.task.timeout,
-        },
-        identity: None,
-        lost: None,
-        unreached: open.untried,
-    };
-    for index in open.order {
-        assembly.add(index)?;
-    }
-    // Somebody has fenced this node. It does not come back without having looked at that.
-    if let Some((path, source)) = assembly.lost.take() {
-        return Err(assembly.error(MapError::Path {
-            path,
-            source,
-            paths: Vec::new(),
-        }));
-    }
+    let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
+    let mut assembly = Assembly::new(session, name, device, open)?;
     let mut changed = assembly.carry_out(out)?;
     for _ in 0..ROUNDS {
         if !assembly.take_in_new_paths(out, &mut changed)? {
@@ -109,7 +72,69 @@ pub(super) fn change<'a, 'c>(
     Ok(())
 }
 
+/// Registers the key of `out` over the paths of the map behind `device` that lack it, if another has
+/// it.
+pub(super) fn repair<'a, 'c>(
+    session: &'a Session<'a, 'c>,
+    name: &'a OsStr,
+    device: Device<'a, 'c>,
+    open: OpenMap,
+    out: &PersistentReserveOut,
+) -> Result<(), Error> {
+    let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
+    let mut assembly = Assembly::new(session, name, device, open)?;
+    let repaired = assembly.unit.repair(out, out.reservation_key);
+    let repaired = repaired.map_err(|source| assembly.error(source))?;
+    assembly.tell(&repaired);
+    Ok(())
+}
+
 impl<'a, 'c> Assembly<'a, 'c> {
+    /// Opens the usable paths of the map behind `device`, and makes sure that they lead to one
+    /// logical unit.
+    fn new(
+        session: &'a Session<'a, 'c>,
+        name: &'a OsStr,
+        mut device: Device<'a, 'c>,
+        open: OpenMap,
+    ) -> Result<Self, Error> {
+        if let Some(stop) = session.maps.watch_signals() {
+            open.paths.stop_by(stop);
+        }
+        let own_ports = device.own_ports();
+        let numbers = open.map.paths.iter();
+        let numbers = numbers.map(|path| (path.number.major, path.number.minor));
+        let mut assembly = Self {
+            session,
+            name,
+            seen: numbers.collect(),
+            map: open.map,
+            paths: open.paths.clone(),
+            unit: MapUnit {
+                members: Vec::new(),
+                any: device,
+                own_ports,
+                paths: Some(open.paths),
+                silence: session.task.timeout,
+            },
+            identity: None,
+            lost: None,
+            unreached: open.untried,
+        };
+        for index in open.order {
+            assembly.add(index)?;
+        }
+        // Somebody has fenced this node. It does not come back without having looked at that.
+        match assembly.lost.take() {
+            None => Ok(assembly),
+            Some((path, source)) => Err(assembly.error(MapError::Path {
+                path,
+                source,
+                paths: Vec::new(),
+            })),
+        }
+    }
+
     fn error(&self, source: MapError<Error>) -> Error {
         Error::Map {
             device: self.name.to_owned(),
@@ -221,13 +246,14 @@ impl<'a, 'c> Assembly<'a, 'c> {
 
     fn changes_every_path(&self) -> bool {
         use crate::cli::request::Operation;
-        matches!(
-            &self.session.task.operation,
-            Operation::Out { out, .. } if matches!(
+        match &self.session.task.operation {
+            Operation::Out { out, .. } => matches!(
                 out.action,
                 ServiceAction::Register | ServiceAction::RegisterAndIgnoreExistingKey
-            )
-        )
+            ),
+            Operation::Repair(_) => true,
+            _ => false,
+        }
     }
 
     /// Makes the change by the members.

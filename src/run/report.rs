@@ -81,6 +81,7 @@ pub(super) fn report(
         }
         Error::Deadline { .. }
         | Error::Topology { .. }
+        | Error::NoMap { .. }
         | Error::Worker { .. }
         | Error::OtherUnit { .. }
         | Error::Identification(_)

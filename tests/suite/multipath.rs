@@ -1051,3 +1051,66 @@ fn after_a_signal_no_other_path_is_tried() {
     ran.sent(&[]);
     assert!(ran.stderr.contains("ended by a signal"), "{}", ran.stderr);
 }
+
+// A path that has come back.
+
+#[test]
+fn a_path_that_is_back_gets_the_key_of_the_others() {
+    for device in [MAP, "/dev/sda", "/dev/sdb"] {
+        let scene = Scene::new().registered(&[(US_1, K), (THEM_1, J)]);
+        scene
+            .run(&format!("--repair -K abc {device}"))
+            .is(0, "", &[]);
+        scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+        // Again: there is nothing left to do.
+        scene
+            .run(&format!("--repair -K abc {device}"))
+            .is(0, "", &[]);
+        scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+    }
+}
+
+#[test]
+fn a_node_without_a_registration_is_not_repaired() {
+    let scene = Scene::new().registered(&[(THEM_1, K)]);
+    scene.run("--repair -K abc /dev/sdb").is(
+        24,
+        "",
+        &["no path of the map is registered with key 0xabc"],
+    );
+    scene.has(&[(THEM_1, K)]);
+    // Fenced in the meantime: what was registered goes again.
+    let scene = Scene::new()
+        .registered(&[(US_1, K)])
+        .event(|path, bytes, stage| {
+            let registers = path == 1 && bytes[0] == 0x5f;
+            if registers
+                && stage
+                    .sent
+                    .iter()
+                    .any(|(path, sent)| *path == 1 && sent[0] == 0x5f)
+            {
+                stage.unit.keys.clear();
+            }
+        });
+    assert_eq!(scene.run("--repair -K abc /dev/sdb").status, 24);
+    scene.has(&[]);
+    // Another key is not replaced.
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, J)]);
+    assert_eq!(scene.run("--repair -K abc /dev/mapper/mpatha").status, 24);
+    scene.has(&[(US_1, K), (US_2, J)]);
+}
+
+#[test]
+fn what_cannot_be_repaired() {
+    for (words, status) in [
+        ("--repair /dev/sda", 31),
+        ("--repair -K abc -o -G /dev/sda", 31),
+        ("--repair -K abc -k /dev/sda", 31),
+        ("--repair --one-path -K abc /dev/sda", 31),
+    ] {
+        let scene = Scene::new().registered(&[(US_1, K)]);
+        assert_eq!(scene.run(words).status, status, "{words}");
+        scene.has(&[(US_1, K)]);
+    }
+}
