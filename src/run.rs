@@ -36,6 +36,7 @@ mod overview;
 mod question;
 mod report;
 mod session;
+mod standings;
 mod told;
 mod trace;
 mod wait;

@@ -11,6 +11,7 @@ use super::failure::attention;
 use super::transport_id::host_identifier;
 use crate::host_ports::is_own;
 use crate::pr::effect::Registrants;
+use crate::pr::nexus::Standing;
 use crate::pr::prin::{Capabilities, FullStatusDescriptor, Reservation, TargetPorts};
 use crate::pr::snapshot::{NoAnswer, Snapshot};
 use crate::pr::transport_id::{Initiator, TransportId};
@@ -66,6 +67,17 @@ pub struct Unit<'a> {
     /// The initiator ports through which this host reaches the device; empty where they are not
     /// known.
     pub own: &'a [TransportId],
+    /// The paths, where the device is a multipath map.
+    pub paths: &'a [PathRow],
+}
+
+/// A path of a multipath map.
+#[derive(Clone, Debug)]
+pub struct PathRow {
+    /// Its name, and what the kernel says of it.
+    pub name: String,
+    /// Whether its nexus is registered, or why it was not asked.
+    pub standing: Result<Standing, String>,
 }
 
 /// How a unit is shown.
@@ -115,6 +127,13 @@ pub fn table(unit: &Unit<'_>, style: Style) -> String {
             paragraph(&mut out, "Reservation", &text);
         }
     }
+    for path in unit.paths {
+        paragraph(
+            &mut out,
+            "Path",
+            &format!("{}: {}", path.name, standing(path)),
+        );
+    }
     paragraph(&mut out, "Supports", &supports(unit.capabilities));
     for sense in unit.unit_attentions {
         paragraph(&mut out, "Attention", &attention(sense));
@@ -132,6 +151,21 @@ pub fn table(unit: &Unit<'_>, style: Style) -> String {
         out += &legend(&rows, unit, style.colour);
     }
     out
+}
+
+/// Whether a path is registered.
+fn standing(path: &PathRow) -> String {
+    match &path.standing {
+        Ok(Standing::NotRegistered) => "not registered.".to_owned(),
+        Ok(Standing::Registered(keys)) => {
+            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            format!("registered with {}.", keys.join(", "))
+        }
+        Ok(Standing::Unknown(reason)) => {
+            format!("whether it is registered is not known: {reason}.")
+        }
+        Err(why) => format!("not asked: {why}."),
+    }
 }
 
 /// How the two lists of registrations contradict each other.
@@ -695,6 +729,7 @@ Supports     types 1 3 5 6 7 8; persist through power loss: yes, active; all tar
                 capabilities: &self.capabilities,
                 unit_attentions: &self.unit_attentions,
                 own: &self.own,
+                paths: &[],
             }
         }
 

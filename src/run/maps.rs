@@ -158,7 +158,7 @@ pub(super) fn path_node(path: &MapPath) -> PathNode {
 }
 
 /// The path, and what sysfs says of it.
-fn described(path: &MapPath) -> String {
+pub(super) fn described(path: &MapPath) -> String {
     let mut text = format!("{} ({}", path.name, path.state);
     if let Some(access) = path.access {
         text += &format!(", {access}");

@@ -7,13 +7,14 @@ use super::Done;
 use super::device::Device;
 use super::report::{InquiryFailure, report};
 use super::session::Session;
+use super::standings::{self, PathStanding};
 use super::told;
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pr::prin::ServiceAction;
 use crate::render::DeviceText;
 use crate::render::json::UnitShape;
-use crate::render::overview::{Style, Unit, table};
+use crate::render::overview::{PathRow, Style, Unit, table};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
 
@@ -82,6 +83,19 @@ fn of(
     let capabilities = device.capabilities_if_any()?;
     let snapshot = device.snapshot()?;
     let own = (session.own_ports)(Path::new(name));
+    let paths: Vec<PathRow> = match device.exchange_mut().take_map() {
+        None => Vec::new(),
+        Some(map) => {
+            let registrants = device.registrants();
+            let (keys, full_status) = (&snapshot.keys, &snapshot.full_status);
+            let paths = standings::of(session, &map, registrants, keys, full_status);
+            let row = |path: PathStanding| PathRow {
+                name: path.name,
+                standing: path.standing,
+            };
+            paths.into_iter().map(row).collect()
+        }
+    };
     let attentions: Vec<Sense> = {
         let attentions = &session.record.borrow().unit_attentions;
         let attentions = attentions.iter();
@@ -97,6 +111,7 @@ fn of(
         capabilities: &capabilities,
         unit_attentions: &attentions,
         own: &own,
+        paths: &paths,
     };
     if session.task.json.is_some() {
         let mut record = session.record.borrow_mut();

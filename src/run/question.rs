@@ -3,6 +3,7 @@
 use super::device::Device;
 use super::nexus::standing;
 use super::session::Session;
+use super::standings;
 use crate::cli::request::Question;
 use crate::error::Error;
 use crate::pr::ReservationKey;
@@ -27,6 +28,11 @@ pub(super) fn ask(
         }
         Question::Registered(key) => {
             let (keys, full_status) = device.registrations()?;
+            if let Some(map) = device.exchange_mut().take_map() {
+                let registrants = device.registrants();
+                let paths = standings::of(session, &map, registrants, &keys, &full_status);
+                return standings::are_registered(session, &map.map.name, &paths, key);
+            }
             let standing = standing(&mut device, &keys, &full_status);
             if let (1.., Standing::Registered(keys)) = (session.task.verbosity, &standing) {
                 let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();

@@ -197,7 +197,10 @@ impl Scene {
             clock: &Still(Cell::new(Duration::ZERO)),
             output: &mut FileSystem,
             own_ports: &|_| self.own.clone(),
-            path_ports: &|_| PathPorts::default(),
+            path_ports: &|_| PathPorts {
+                ports: self.own.clone(),
+                is_one_path: true,
+            },
             maps: self,
             stdout: &mut stdout,
             stdout_is_terminal: &|| false,
@@ -1113,4 +1116,49 @@ fn what_cannot_be_repaired() {
         assert_eq!(scene.run(words).status, status, "{words}");
         scene.has(&[(US_1, K)]);
     }
+}
+
+// What is told of the paths.
+
+#[test]
+fn the_overview_has_the_paths() {
+    let scene = Scene::of(&[US_1, US_2, (US, 3)])
+        .registered(&[(US_1, K), (THEM_1, J)])
+        .held(US_1, 5)
+        .state(2, PathState::Offline);
+    let ran = scene.run("--overview /dev/mapper/mpatha");
+    assert_eq!((ran.status, &ran.stderr[..]), (0, ""));
+    for line in [
+        "Path         sda (running): registered with 0xabc.",
+        "Path         sdb (running): not registered.",
+        "Path         sdc: not asked: offline.",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn whether_a_map_is_registered() {
+    let ask = |scene: Scene, status, stderr: &[&str]| {
+        scene
+            .run("--registered=abc /dev/mapper/mpatha")
+            .is(status, "", stderr);
+    };
+    ask(Scene::new().registered(&[(US_1, K), (US_2, K)]), 0, &[]);
+    ask(Scene::new().registered(&[(THEM_1, K)]), 36, &[]);
+    ask(
+        Scene::new().registered(&[(US_1, K), (US_2, J)]),
+        36,
+        &["path sdb (running) of mpatha is not registered so"],
+    );
+    // A path that cannot be asked is none that lacks the key.
+    let scene = Scene::new().registered(&[(US_1, K)]);
+    ask(scene.state(1, PathState::Offline), 0, &[]);
+    ask(
+        Scene::new()
+            .without_full_status()
+            .registered(&[(US_1, K), (US_2, K)]),
+        38,
+        &["it cannot be told"],
+    );
 }

@@ -124,6 +124,31 @@ test_reserves_and_releases() {
     answers 36 '' '' sg_persist --reserved "$map"
 }
 
+# A path that has come back gets the key of the others, and no path of a node that was fenced does.
+test_repairs_a_path() {
+    succeeds prout --register --param-sark=abc "$map"
+    succeeds prout --register --param-rk=abc "$node2"
+    [[ $(keys_by "$node1") = 'abc ' ]] || fail "$(cat /run/keys)"
+    succeeds sg_persist --repair --param-rk=abc "$node2"
+    is_registered "$node2" abc || fail 'the second path is not registered'
+    succeeds sg_persist --repair --param-rk=abc "$map"
+    [[ $(keys_by "$node1") = 'abc abc ' ]] || fail "$(cat /run/keys)"
+    succeeds prout --clear --param-rk=abc "$node1"
+    sg_persist --repair --param-rk=abc "$node2" >/run/out 2>/run/err && fail 'success' || (($? == 24)) ||
+        (($? == 6)) || fail "$(cat /run/err)"
+    [[ -z $(keys_by "$node1") ]] || fail "$(cat /run/keys)"
+}
+
+# This fabric does not tell this host's ports: what is known of the paths is said, and no more.
+test_overview_names_the_paths() {
+    succeeds prout --register --param-sark=abc "$map"
+    offline "$address2"
+    sg_persist --overview "$map" >/run/out 2>/run/err || fail "status $?: $(cat /run/err)"
+    grep -q "^Path .*${node1##*/} (running.*not known" /run/out || fail "$(cat /run/out)"
+    grep -q "^Path .*${node2##*/}: not asked: offline" /run/out || fail "$(cat /run/out)"
+    sg_persist --registered=abc "$map" >/run/out 2>/run/err && fail 'yes' || (($? == 38)) || fail "$(cat /run/err)"
+}
+
 # A map that is suspended takes no command; its paths do.
 test_suspended() {
     succeeds prout --register --param-sark=abc "$map"
