@@ -1,11 +1,12 @@
 //! What a reservation conflict came from, looked for once the command has failed.
 
-use super::device::Device;
+use super::device::{Device, command_error};
 use super::nexus::OwnNexus;
 use super::report::{InquiryFailure, report};
 use super::session::{Explanation, Session};
 use super::told::in_words;
 use crate::error::Error;
+use crate::multipath::unit::MapError;
 use crate::pr::effect::Registrants;
 use crate::pr::explain::{Reason, reasons};
 use crate::pr::prout::PersistentReserveOut;
@@ -22,8 +23,7 @@ pub(super) fn look(
     out: &PersistentReserveOut,
     error: &Error,
 ) {
-    let failure = super::device::command_error(error);
-    if !failure.is_some_and(CommandError::is_conflict) {
+    if !is_conflict(error) {
         return;
     }
     // First what is known: what follows may take its time, and may be interrupted.
@@ -53,6 +53,18 @@ pub(super) fn look(
     let attentions = attentions.iter().filter_map(|sense| Sense::parse(sense));
     lines.extend(attentions.map(|sense| ("unit_attention", attention(&sense))));
     session.record.borrow_mut().explanation = Some(Explanation { lines });
+}
+
+/// Whether the command was refused for a reservation or the lack of a registration; that of a map on
+/// one path at least.
+fn is_conflict(error: &Error) -> bool {
+    match error {
+        Error::Map { source, .. } => match &**source {
+            MapError::Path { source, .. } | MapError::Foreign { source, .. } => is_conflict(source),
+            _ => false,
+        },
+        error => command_error(error).is_some_and(CommandError::is_conflict),
+    }
 }
 
 fn in_lines(reasons: &[Reason], registrants: Registrants) -> Vec<(&'static str, String)> {

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::device::{Channel, Device, command_error};
+use super::explain;
 use super::maps::{OpenMap, path_node, untried};
 use super::session::Session;
 use crate::error::Error;
@@ -59,7 +60,11 @@ pub(super) fn change<'a, 'c>(
 ) -> Result<(), Error> {
     let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
     let mut assembly = Assembly::new(session, name, device, open)?;
-    let mut changed = assembly.carry_out(out)?;
+    let carried_out = assembly.carry_out(out);
+    if let Err(error) = &carried_out {
+        explain::look(session, &mut assembly.unit.any, out, error);
+    }
+    let mut changed = carried_out?;
     for _ in 0..ROUNDS {
         if !assembly.take_in_new_paths(out, &mut changed)? {
             break;

@@ -1162,3 +1162,26 @@ fn whether_a_map_is_registered() {
         &["it cannot be told"],
     );
 }
+
+#[test]
+fn a_conflict_on_a_map_is_explained() {
+    let why = |scene: Scene, words: &str, why: &str| {
+        let ran = scene.run(&format!("-n -o {words} {MAP}"));
+        assert_eq!(ran.status, 24, "{}", ran.stderr);
+        assert!(ran.stderr.contains("Why: "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{why}\n{}", ran.stderr);
+    };
+    why(Scene::new(), "-C -K abc", "0xabc");
+    why(
+        Scene::new().registered(&[(US_1, K), (US_2, K)]),
+        "-P -K abc -S def -T 5",
+        "0xdef",
+    );
+    why(
+        Scene::new()
+            .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+            .held(THEM_1, 5),
+        "-R -K abc -T 5",
+        "0xdef",
+    );
+}
