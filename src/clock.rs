@@ -11,6 +11,12 @@ pub trait Clock {
 
     /// Returns when so much time has passed.
     fn wait(&self, time: Duration);
+
+    /// The same; earlier, where something is heard that may have changed what is registered or
+    /// reserved somewhere.
+    fn wait_for_news(&self, time: Duration) {
+        self.wait(time);
+    }
 }
 
 /// The clock of this machine, from its first reading on.

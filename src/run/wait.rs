@@ -6,8 +6,9 @@ use super::question;
 use super::session::Session;
 use crate::cli::request::Question;
 use crate::error::Error;
-use crate::exit::ExitStatus;
-use crate::transport::Access;
+use crate::scsi::sense::SenseKey;
+use crate::scsi::status::ScsiStatus;
+use crate::transport::{Access, CommandError};
 
 /// The pause before the question is asked for the second time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -51,7 +52,7 @@ pub(super) fn ask(
             let milliseconds = pausing.as_millis();
             (session.print)(&format!("{what}; asking again in {milliseconds} ms\n"));
         }
-        session.clock.wait(pausing);
+        session.clock.wait_for_news(pausing);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
@@ -62,21 +63,19 @@ fn may_pass(error: &Error) -> bool {
     match error {
         Error::Unanswered(reason) => reason.may_pass(),
         Error::Unsteady => true,
-        Error::Command { .. } | Error::Inquiry { .. } => matches!(
-            ExitStatus::from(error),
-            ExitStatus::NOT_READY
-                | ExitStatus::STANDBY
-                | ExitStatus::UNAVAILABLE
-                | ExitStatus::IN_PROGRESS
-                | ExitStatus::UNIT_ATTENTION
-                | ExitStatus::ABORTED_COMMAND
-                | ExitStatus::RESERVATION_CONFLICT
-                | ExitStatus::BUSY
-                | ExitStatus::TASK_SET_FULL
-                | ExitStatus::ACA_ACTIVE
-                | ExitStatus::TASK_ABORTED
-                | ExitStatus::TRANSPORT
-        ),
+        Error::Command { source, .. } | Error::Inquiry { source, .. } => match source {
+            CommandError::Transport { .. } => true,
+            CommandError::Status { status, .. } => *status != ScsiStatus::CONDITION_MET,
+            CommandError::Sense {
+                sense: Some(sense), ..
+            } => matches!(
+                sense.key,
+                SenseKey::NOT_READY | SenseKey::UNIT_ATTENTION | SenseKey::ABORTED_COMMAND
+            ),
+            // The device is offline.
+            CommandError::Os(error) => error.raw_os_error() == Some(libc::ENXIO),
+            _ => false,
+        },
         _ => false,
     }
 }

@@ -10,6 +10,8 @@
 
 #[path = "../../src/bin/sg_persist/memory.rs"]
 mod memory;
+#[path = "../../src/bin/sg_persist/news.rs"]
+mod news;
 #[path = "../../src/bin/sg_persist/thread.rs"]
 mod thread;
 #[path = "../../src/bin/sg_persist/watch.rs"]

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::{Input, read_text};
-use sg_persist::clock::SystemClock;
 use sg_persist::exit::ExitStatus;
 use sg_persist::host_ports::{self, DeviceNumber, PathPorts};
 use sg_persist::output::FileSystem;
@@ -18,12 +17,14 @@ use sg_persist::transport::LinuxDevices;
 
 mod maps;
 mod memory;
+mod news;
 mod start;
 mod stop;
 mod thread;
 mod watch;
 
 use maps::LinuxMaps;
+use news::Listening;
 use start::Stream;
 use watch::Watched;
 
@@ -88,7 +89,7 @@ fn run_here(
         own_ports: &own_ports,
         maps: &maps,
         path_ports: &path_ports,
-        clock: &SystemClock::default(),
+        clock: &Listening::default(),
         devices: &Watched::new(LinuxDevices, shows_progress),
         stdout: &mut { stdout },
         stdout_is_terminal: &|| stdout.is_terminal(),
