@@ -260,3 +260,20 @@ Opening it takes permission to read and write the device node (and in a containe
     ((status == 63)) || fail "Get Features: status $status: $(cat /run/err)"
     [[ ! -s /run/out && $(</run/err) = *$'\nThis NVMe command takes CAP_SYS_ADMIN: '* ]] || fail "$(cat /run/out /run/err)"
 }
+
+# A host that waits hears from its controller that it was preempted: it need not poll for it.
+test_notifications_cut_a_wait_short() {
+    local begin end
+    succeeds prout --register --param-sark=a "$node1"
+    succeeds prout --register --param-sark=b "$node2"
+    succeeds prout --reserve --param-rk=a --prout-type=3 "$node1"
+    sg_persist --holder-is=b --wait=60 "$node1" >/run/out.wait 2>/run/err.wait &
+    # The pauses have grown by then.
+    sleep 8
+    begin=${EPOCHREALTIME/./}
+    succeeds prout --preempt --param-rk=b --param-sark=a --prout-type=3 "$node2"
+    wait "$!" || fail "status $?: $(cat /run/err.wait)"
+    end=${EPOCHREALTIME/./}
+    printf 'notified after %d ms\n' $(((end - begin) / 1000)) >>/run/job/figures
+    ((end - begin < 2500000)) || fail "it took $(((end - begin) / 1000)) ms"
+}
