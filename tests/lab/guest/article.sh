@@ -56,7 +56,8 @@ step_5() {
 Fixed format, current; Sense key: Unit Attention
 Additional sense: Reservations released
 PR out (Register): Unit attention
-sg_persist failed: Unit attention' sg_persist --out --register --param-rk=abc123 "$node1"
+sg_persist failed: Unit attention
+The reservation has been released: look at the keys and the reservation before going on' sg_persist --out --register --param-rk=abc123 "$node1"
         ;;
     esac
     answers 0 "$identity" '' sg_persist --out --register --param-rk=abc123 "$node1"

@@ -17,7 +17,8 @@ attention='Persistent reservation in:
 Fixed format, current; Sense key: Unit Attention
 Additional sense: Registrations preempted
 PR in (Read keys): Unit attention
-sg_persist failed: Unit attention'
+sg_persist failed: Unit attention
+Another node has removed this node'\''s registration, perhaps to fence it: look at the keys and the reservation before registering again'
 
 test_preempt_and_abort_the_holder() {
     both_register

@@ -40,7 +40,8 @@ sg_persist failed: Reservation conflict' on_second sg_persist --out --reserve --
 Fixed format, current; Sense key: Unit Attention
 Additional sense: Reservations preempted
 PR in (Read keys): Unit attention
-sg_persist failed: Unit attention' sg_persist -k "$node1"
+sg_persist failed: Unit attention
+Another node has cleared or preempted this node'\''s registration or reservation: look at the keys and the reservation before going on' sg_persist -k "$node1"
     answers 0 "$identity
   PR generation=0x3, 1 registered reservation key follows:
     0x123abc" '' sg_persist -k "$node1"
