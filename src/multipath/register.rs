@@ -14,6 +14,8 @@ enum Step<E> {
     Made(Option<ReservationKey>),
     /// It had the key already.
     AlreadySo,
+    /// It has neither the old nor the new key.
+    Without(E),
     /// The command did not get there.
     Unreached(E),
     /// Nobody knows what became of it.
@@ -34,6 +36,14 @@ enum Cause<E> {
     Dead(E),
     /// A signal has come, before this path's turn.
     Stopped,
+    /// Another node removed this one's registrations meanwhile.
+    Fenced(E),
+}
+
+/// The first path that has the new key.
+fn first_there<E>(steps: &[(usize, Step<E>)]) -> Option<usize> {
+    let mut there = steps.iter().filter(|(_, step)| step.is_there());
+    there.next().map(|(place, _)| *place)
 }
 
 impl<E: Exchange> MapUnit<E>
@@ -77,14 +87,26 @@ where
             };
             match step {
                 Ok(step) => steps.push((place, step)),
+                Err(Cause::Refused(error)) if Member::<E>::is_lost(&error) => {
+                    cause = Some((place, Cause::Fenced(error)));
+                    break;
+                }
                 Err(found) => {
                     cause = Some((place, found));
                     break;
                 }
             }
         }
+        let mut witness = first_there(&steps);
         if cause.is_none() && !self.is_stopped() {
             self.hear_late(&mut steps, out);
+            witness = witness.or_else(|| first_there(&steps));
+            cause = self.take_in(&mut steps, out);
+        }
+        if cause.is_none()
+            && let Some(witness) = witness
+        {
+            cause = self.fenced(witness, &steps, out);
         }
         if cause.is_none() && self.is_stopped() && steps.iter().any(|(_, step)| !step.is_there()) {
             cause = Some((self.members.len() - 1, Cause::Stopped));
@@ -103,10 +125,10 @@ where
         if let Some((place, cause)) = cause {
             return Err(self.take_back(out, steps, place, cause));
         }
-        if !steps.iter().any(|(_, step)| step.is_there()) {
+        if first_there(&steps).is_none() {
             let paths = self.reports(&steps);
             let last = steps.pop().and_then(|(_, step)| match step {
-                Step::Unreached(error) | Step::Unknown(error) => Some(error),
+                Step::Without(error) | Step::Unreached(error) | Step::Unknown(error) => Some(error),
                 Step::Made(_) | Step::AlreadySo => None,
             });
             return Err(MapError::NoPath {
@@ -125,7 +147,9 @@ where
             let state = match step {
                 Step::Made(_) => PathChange::Done,
                 Step::AlreadySo => PathChange::AlreadySo,
-                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Without(error) | Step::Unreached(error) => {
+                    PathChange::Unreached(error.to_string())
+                }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
             };
             self.report(*place, state)
@@ -151,22 +175,73 @@ where
         // GOOD exactly where this nexus has the key: another run or a daemon was faster, or the
         // device server has one registration for several paths.
         match member.register(out, new, new) {
-            Ended::Done => return Ok(Step::AlreadySo),
-            Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
-            Ended::Unknown(error) => return Ok(Step::Unknown(error)),
-            Ended::Refused(error) => return Err(Cause::Refused(error)),
-            Ended::Conflict(error) if old == ReservationKey::NONE => {
-                return Err(Cause::Foreign(error));
-            }
-            Ended::Conflict(_) => {}
-        }
-        // A path that never was registered with the old key.
-        match member.register(out, ReservationKey::NONE, new) {
-            Ended::Done => Ok(Step::Made(Some(ReservationKey::NONE))),
+            Ended::Done => Ok(Step::AlreadySo),
             Ended::NotOnThisPath(error) => Ok(Step::Unreached(error)),
             Ended::Unknown(error) => Ok(Step::Unknown(error)),
             Ended::Refused(error) => Err(Cause::Refused(error)),
-            Ended::Conflict(error) => Err(Cause::Foreign(error)),
+            Ended::Conflict(error) if old == ReservationKey::NONE => Err(Cause::Foreign(error)),
+            Ended::Conflict(error) => Ok(Step::Without(error)),
+        }
+    }
+
+    /// Registers the paths that have neither key, where another path had one of them. Where none
+    /// had, this node is not registered, and this command does not bring it back.
+    fn take_in(
+        &mut self,
+        steps: &mut Vec<(usize, Step<E::Error>)>,
+        out: &PersistentReserveOut,
+    ) -> Option<(usize, Cause<E::Error>)> {
+        let new = out.service_action_reservation_key;
+        let is_registered = first_there(steps).is_some();
+        while let Some(at) = steps
+            .iter()
+            .position(|(_, step)| matches!(step, Step::Without(_)))
+        {
+            let (place, step) = steps.remove(at);
+            let Step::Without(error) = step else {
+                continue;
+            };
+            if !is_registered {
+                return Some((place, Cause::Refused(error)));
+            }
+            if self.is_stopped() {
+                return Some((place, Cause::Stopped));
+            }
+            let ended = self.members[place].register(out, ReservationKey::NONE, new);
+            let step = match ended {
+                Ended::Done => Step::Made(Some(ReservationKey::NONE)),
+                Ended::NotOnThisPath(error) => Step::Unreached(error),
+                Ended::Unknown(error) => Step::Unknown(error),
+                Ended::Refused(error) => return Some((place, Cause::Refused(error))),
+                Ended::Conflict(error) => return Some((place, Cause::Foreign(error))),
+            };
+            steps.insert(at, (place, step));
+        }
+        None
+    }
+
+    /// Whether another node has removed the registration of the path `witness`, which has the new key
+    /// since before the other ones were registered: they are not to have it then, either.
+    fn fenced(
+        &mut self,
+        witness: usize,
+        steps: &[(usize, Step<E::Error>)],
+        out: &PersistentReserveOut,
+    ) -> Option<(usize, Cause<E::Error>)> {
+        let new = out.service_action_reservation_key;
+        let is_later = |(place, step): &(usize, Step<E::Error>)| {
+            *place != witness && matches!(step, Step::Made(_))
+        };
+        if !steps.iter().any(is_later) {
+            return None;
+        }
+        // Only the nexus that has a key can replace it by itself.
+        match self.members[witness].register(out, new, new) {
+            Ended::Conflict(error) => Some((witness, Cause::Fenced(error))),
+            Ended::Refused(error) if Member::<E>::is_lost(&error) => {
+                Some((witness, Cause::Fenced(error)))
+            }
+            _ => None,
         }
     }
 
@@ -314,7 +389,8 @@ where
         }
     }
 
-    /// Brings the paths back to the keys that they had, the last one first, and says why.
+    /// Brings the paths back to the keys that they had, the last one first, and says why. Where
+    /// another node has removed registrations meanwhile, none of them is made again.
     fn take_back(
         &mut self,
         out: &PersistentReserveOut,
@@ -325,10 +401,15 @@ where
         let new = out.service_action_reservation_key;
         let mut kept = Vec::new();
         let mut reports = Vec::new();
+        let is_fenced = matches!(cause, Cause::Fenced(_));
         for (place, step) in steps.iter().rev() {
             let state = match step {
-                Step::Made(Some(prior)) => {
-                    match self.members[*place].register(out, new, *prior) {
+                Step::Made(prior) if is_fenced || prior.is_some() => {
+                    let prior = match is_fenced {
+                        true => ReservationKey::NONE,
+                        false => prior.unwrap_or_default(),
+                    };
+                    match self.members[*place].register(out, new, prior) {
                         // A conflict: the path shares its registration with one taken back before.
                         Ended::Done | Ended::Conflict(_) => PathChange::Undone,
                         Ended::Refused(error)
@@ -336,12 +417,16 @@ where
                         | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
                     }
                 }
-                Step::Made(None) => PathChange::Kept,
+                Step::Made(_) => PathChange::Kept,
                 Step::AlreadySo => {
-                    kept.push(*place);
+                    if !is_fenced {
+                        kept.push(*place);
+                    }
                     PathChange::AlreadySo
                 }
-                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Without(error) | Step::Unreached(error) => {
+                    PathChange::Unreached(error.to_string())
+                }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
             };
             reports.push(self.report(*place, state));
@@ -379,11 +464,13 @@ where
                     paths: reports,
                 }
             }
-            Cause::Refused(source) | Cause::Dead(source) => MapError::Path {
-                path,
-                source,
-                paths: reports,
-            },
+            Cause::Refused(source) | Cause::Dead(source) | Cause::Fenced(source) => {
+                MapError::Path {
+                    path,
+                    source,
+                    paths: reports,
+                }
+            }
         }
     }
 

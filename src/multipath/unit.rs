@@ -320,6 +320,14 @@ impl<E: Exchange> Member<E> {
         })
     }
 
+    /// Whether the registration was removed by another node, and that is what this says.
+    pub(super) fn is_lost(error: &E::Error) -> bool {
+        matches!(
+            E::command_error(error),
+            Some(CommandError::Sense { sense: Some(sense), .. }) if sense.is_registrations_lost()
+        )
+    }
+
     /// Whether the last command timed out on the way here and may still end.
     pub(super) fn is_silent(error: &E::Error) -> bool {
         matches!(

@@ -173,11 +173,20 @@ impl<'a, 'c> Assembly<'a, 'c> {
             let class = command_error(error).map(class);
             matches!(class, Some(Class::NotOnThisPath | Class::Unknown))
         };
+        let is_lost = |error: &Error| {
+            matches!(
+                super::device::command_error(error),
+                Some(CommandError::Sense { sense: Some(sense), .. }) if sense.is_registrations_lost()
+            )
+        };
         // What happened before is told now, and not to a change: a unit attention waits on each path.
         for _ in 0..ATTENTIONS {
             unit.exchange_mut().begin_optional();
             let read = unit.read_keys().map_err(Error::from);
-            unit.exchange_mut().end_optional(true);
+            let is_lost = read.as_ref().is_err_and(is_lost);
+            // It ends the run, and is told once.
+            let is_told = is_lost && self.lost.is_none();
+            unit.exchange_mut().end_optional(!is_told);
             let Err(error) = read else {
                 break;
             };
@@ -194,7 +203,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
             if sense.deferred || sense.key != SenseKey::UNIT_ATTENTION {
                 break;
             }
-            if sense.is_registrations_lost() {
+            if is_lost {
                 self.lost.get_or_insert((name.clone(), error));
             }
         }

@@ -474,7 +474,7 @@ pub(crate) fn registers_both_paths() {
     scene
         .run("-n -o -G -S abc /dev/mapper/mpatha")
         .is(0, "", &[])
-        .sent(&["a:00", "b:00"]);
+        .sent(&["a:00", "b:00", "a:00"]);
     scene.has(&[(US_1, K), (US_2, K)]);
 }
 
@@ -937,8 +937,65 @@ fn a_node_that_was_fenced_meanwhile_does_not_come_back_unseen() {
         scene.stage().unit.attentions.insert(nexus, vec![(0x2a, 5)]);
     }
     let ran = scene.run("-n -o -I -S abc /dev/mapper/mpatha");
-    assert_eq!(ran.status, 6, "{}", ran.stderr);
+    ran.is(6, "", &["Registrations preempted"]);
+    assert_eq!(
+        ran.stderr.matches("look at the keys").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
     scene.has(&[(THEM_1, J)]);
+}
+
+#[test]
+fn what_another_node_released_is_not_in_the_way() {
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+    for nexus in [US_1, US_2] {
+        scene.stage().unit.attentions.insert(nexus, vec![(0x2a, 4)]);
+    }
+    scene
+        .run("-n -o -R -K abc -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.is_held_by(Some((US_1, 5)));
+}
+
+/// A node without a registration does not get one by a command that says that it has one.
+#[test]
+fn whoever_was_fenced_does_not_change_its_key() {
+    let scene = Scene::new().registered(&[(THEM_1, J)]);
+    scene
+        .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+        .is(24, "", &["conflict"]);
+    scene.has(&[(THEM_1, J)]);
+    // One path that is registered is enough for the others to be taken in.
+    let scene = scene.registered(&[(US_2, K)]);
+    scene
+        .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, 0x123), (US_2, 0x123), (THEM_1, J)]);
+}
+
+/// Fenced after its first path was registered, and before the last one was.
+#[test]
+fn whoever_is_fenced_while_it_registers_is_out() {
+    for command in ["-G -S abc", "-I -S abc", "-G -K 123 -S abc"] {
+        let scene = Scene::new().registered(&[(THEM_1, J)]);
+        let before: &[(Nexus, u64)] = match command.contains("123") {
+            true => &[(US_1, 0x123), (US_2, 0x123)],
+            false => &[],
+        };
+        let mut is_fenced = false;
+        let scene = scene.registered(before).event(move |path, cdb, stage| {
+            // Once the first path has the key, and the second one is asked to take it.
+            if path == 1 && cdb[0] == 0x5f && !is_fenced {
+                is_fenced = true;
+                stage.unit.keys.retain(|_, &mut key| key == J);
+            }
+        });
+        let ran = scene.run(&format!("-n -o {command} {MAP}"));
+        assert_eq!(ran.status, 24, "{command}: {}", ran.stderr);
+        scene.has(&[(THEM_1, J)]);
+    }
 }
 
 // An end in time.
