@@ -811,6 +811,39 @@ fn a_fence_goes_over_the_first_path_that_can() {
     scene.has(&[(US_2, K)]).is_held_by(Some((US_2, 5)));
 }
 
+/// Whoever fences has little time: a silent path is not waited for where another one answers.
+#[test]
+fn a_silent_path_holds_no_change_up() {
+    for state in [PathState::Running, PathState::Blocked] {
+        for words in [
+            "-n -o -P -K abc -S def -T 5",
+            "-n -o -A -K abc -S def -T 5",
+            "-n -o -L -K abc -T 5",
+            "-n -o -C -K abc",
+            "-n -o -I -S abc",
+        ] {
+            let scene = fence(Scene::new())
+                .state(0, state)
+                .fault(0, Fault::Slow(Duration::from_secs(120)));
+            let ran = scene.run(&format!("--deadline=5 {words} {MAP}"));
+            assert!(
+                matches!(ran.status, 0),
+                "{words}: {} {}",
+                ran.status,
+                ran.stderr
+            );
+        }
+    }
+    // Where none answers at once, there is no hurry.
+    let scene = fence(Scene::new())
+        .fault(0, Fault::Slow(Duration::from_secs(9)))
+        .fault(1, Fault::Slow(Duration::from_secs(7)));
+    scene
+        .run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
 #[test]
 fn a_fence_whose_answer_is_lost() {
     let scene = fence(Scene::new()).fault(0, Fault::AnswerLost);
