@@ -1,11 +1,12 @@
 //! Registering and unregistering a map: on every path that can be reached, or as it was before.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::unit::{Changed, Ended, MapError, MapUnit, Member, PathChange, PathReport};
 use crate::logical_unit::Exchange;
-use crate::pr::ReservationKey;
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
+use crate::pr::{ReservationKey, ReservationType, Scope};
 
 /// What became of registering one path, and what taking it back needs.
 #[derive(Debug)]
@@ -46,19 +47,38 @@ fn first_there<E>(steps: &[(usize, Step<E>)]) -> Option<usize> {
     there.next().map(|(place, _)| *place)
 }
 
+/// The keys that paths had before, by what was said or seen.
+fn old_keys<E>(out: &PersistentReserveOut, steps: &[(usize, Step<E>)]) -> BTreeSet<ReservationKey> {
+    let seen = steps.iter().filter_map(|(_, step)| match step {
+        Step::Made(prior) => *prior,
+        _ => None,
+    });
+    let said = match out.action {
+        ServiceAction::Register => Some(out.reservation_key),
+        _ => None,
+    };
+    let new = out.service_action_reservation_key;
+    let is_old = |key: &ReservationKey| *key != ReservationKey::NONE && *key != new;
+    seen.chain(said).filter(is_old).collect()
+}
+
 impl<E: Exchange> MapUnit<E>
 where
     E::Error: std::fmt::Display,
 {
     /// REGISTER or REGISTER AND IGNORE EXISTING KEY `out`, with a new key, over every path. With
-    /// `every_path` one that cannot be reached is a failure.
+    /// `every_path` one that cannot be reached is a failure. `unreached` says whether the map has
+    /// paths that are not among the members: the old key is removed from them where it is certain that
+    /// it is this host's, for whoever fences it by the new key means all of it.
     ///
     /// # Errors
     /// [`MapError`]: what was done is taken back then, as far as it is known what was there before.
+    /// [`MapError::Left`] and [`MapError::StillHeld`] where it was done, and the old key is left.
     pub fn register(
         &mut self,
         out: &PersistentReserveOut,
         every_path: bool,
+        unreached: bool,
     ) -> Result<Changed, MapError<E::Error>> {
         let ignores = out.action == ServiceAction::RegisterAndIgnoreExistingKey;
         let before = match ignores {
@@ -136,10 +156,49 @@ where
                 paths,
             });
         }
-        Ok(Changed {
-            paths: self.reports(&steps),
+        let paths = self.reports(&steps);
+        let is_done = Changed {
+            paths: paths.clone(),
             notes: Vec::new(),
-        })
+        };
+        let is_left_out = |(_, step): &(usize, Step<E::Error>)| !step.is_there();
+        match first_there(&steps) {
+            Some(place) if unreached || steps.iter().any(is_left_out) => {
+                for key in old_keys(out, &steps) {
+                    self.remove_old(place, out, key, &paths)?;
+                }
+                Ok(is_done)
+            }
+            _ => Ok(is_done),
+        }
+    }
+
+    /// Removes what this host has left of the key `old` on paths that cannot be reached, over the
+    /// path `place`, which has the new key.
+    fn remove_old(
+        &mut self,
+        place: usize,
+        out: &PersistentReserveOut,
+        old: ReservationKey,
+        paths: &[PathReport],
+    ) -> Result<(), MapError<E::Error>> {
+        if !self.any.read_keys()?.keys.contains(&old) {
+            return Ok(());
+        }
+        let _ = self.remove_left_over(place, out.service_action_reservation_key, old);
+        // Where it cannot be told whose it is, the reservation is what to look at first.
+        let held = self.any.read_reservation()?.reservation;
+        if let Some(held) = held.filter(|held| held.reservation_key == old) {
+            let full_status = self.full_status();
+            let is_own = full_status.and_then(|data| self.is_held_by_own(&held, &data));
+            if is_own != Some(false) {
+                return Err(MapError::StillHeld {
+                    key: old,
+                    paths: paths.to_vec(),
+                });
+            }
+        }
+        self.left_over(Some(old), paths.to_vec()).map(|_| ())
     }
 
     fn reports(&self, steps: &[(usize, Step<E::Error>)]) -> Vec<PathReport> {
@@ -528,7 +587,16 @@ where
                 && (unreached || !paths.is_empty() && !is_done)
                 && let Some(key) = key
             {
-                self.remove_left_over(place, key);
+                let held = self.remove_left_over(place, key, key);
+                if let Some((scope, reservation_type)) = held {
+                    let release = PersistentReserveOut {
+                        reservation_key: key,
+                        scope,
+                        reservation_type,
+                        ..PersistentReserveOut::new(ServiceAction::Release)
+                    };
+                    let _ = self.members[place].send(&release);
+                }
             }
             match self.members[place].send(out) {
                 Ended::Done => {
@@ -645,36 +713,35 @@ where
         key
     }
 
-    /// Has the path `place`, the last one that is registered, preempt what is left of its key on
-    /// paths that cannot be reached: if it is certain that all of it is this host's.
-    fn remove_left_over(&mut self, place: usize, key: ReservationKey) {
-        let Some(full_status) = self.full_status() else {
-            return;
-        };
+    /// Has the path `place`, which is registered with the key `own`, preempt what is left of `key` on
+    /// paths that cannot be reached: if it is certain that all of it is this host's. Returns the
+    /// reservation that has come to it by that.
+    fn remove_left_over(
+        &mut self,
+        place: usize,
+        own: ReservationKey,
+        key: ReservationKey,
+    ) -> Option<(Scope, ReservationType)> {
+        let full_status = self.full_status()?;
         let with_key = full_status.descriptors.iter();
         let with_key: Vec<_> = with_key.filter(|one| one.reservation_key == key).collect();
         let all_own = with_key.iter().all(|one| self.is_own(one) == Some(true));
-        if with_key.len() < 2 || !all_own {
-            return;
+        // One of them is that path's.
+        let remaining = usize::from(own == key);
+        if with_key.len() <= remaining || !all_own {
+            return None;
         }
         let held = with_key.iter().find_map(|one| one.held);
         let preempt = PersistentReserveOut {
-            reservation_key: key,
+            reservation_key: own,
             service_action_reservation_key: key,
             reservation_type: held.map(|(_, held)| held).unwrap_or_default(),
             ..PersistentReserveOut::new(ServiceAction::Preempt)
         };
         // What is left all the same is counted afterwards.
-        if let Ended::Done = self.members[place].send(&preempt)
-            && let Some((scope, reservation_type)) = held
-        {
-            let release = PersistentReserveOut {
-                reservation_key: key,
-                scope,
-                reservation_type,
-                ..PersistentReserveOut::new(ServiceAction::Release)
-            };
-            let _ = self.members[place].send(&release);
+        match self.members[place].send(&preempt) {
+            Ended::Done => held,
+            _ => None,
         }
     }
 }

@@ -178,7 +178,7 @@ pub enum MapError<E> {
     },
     /// Registrations with the key are left, and they may be this host's.
     #[error(
-        "unregistered on the paths that could be reached; {left} more registration(s) with key {key} \
+        "done on the paths that could be reached; {left} more registration(s) with key {key} \
          are left, and {why}"
     )]
     Left {

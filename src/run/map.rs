@@ -324,7 +324,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
                 unit.unregister(out, unreached)
             }
             ServiceAction::Register | ServiceAction::RegisterAndIgnoreExistingKey => {
-                unit.register(out, every_path)
+                unit.register(out, every_path, unreached)
             }
             ServiceAction::Reserve => unit.reserve(out),
             ServiceAction::Release => unit.release(out),

@@ -1031,6 +1031,47 @@ fn whoever_is_fenced_while_it_registers_is_out() {
     }
 }
 
+/// A key is changed while a path is dead. Whoever fences by the new key means that path as well.
+#[test]
+fn the_old_key_does_not_stay_on_a_dead_path() {
+    for words in ["-G -K abc -S 123", "-I -S 123"] {
+        for held in [None, Some(US_1), Some(THEM_1)] {
+            let scene = Scene::new()
+                .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+                .state(0, PathState::Offline);
+            scene.stage().unit.holder = held.map(|holder| (Some(holder), 5));
+            scene.run(&format!("-n -o {words} {MAP}")).is(
+                0,
+                "",
+                &["path sda of mpatha was not reached: offline"],
+            );
+            scene.has(&[(US_2, 0x123), (THEM_1, J)]);
+            let holder = held.map(|holder| if holder == US_1 { US_2 } else { holder });
+            scene.is_held_by(holder.map(|holder| (holder, 5)));
+        }
+    }
+    // Another node has the same key: what is ours cannot be removed without it.
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, K)])
+        .state(0, PathState::Offline);
+    scene
+        .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+        .is(38, "", &["0xabc"]);
+    scene.has(&[(US_1, K), (US_2, 0x123), (THEM_1, K)]);
+    // Nobody says whose it is.
+    for (held, status) in [(None, 38), (Some(US_1), 37)] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+            .state(0, PathState::Offline)
+            .without_full_status();
+        scene.stage().unit.holder = held.map(|holder| (Some(holder), 5));
+        scene
+            .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+            .is(status, "", &["0xabc"]);
+        scene.has(&[(US_1, K), (US_2, 0x123), (THEM_1, J)]);
+    }
+}
+
 // An end in time.
 
 #[test]
