@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Maps whose paths are silent, slow, not ready, or lose answers: each path is a scripted device, and what came to it is
 # written down.
-# needs: dmsetup:dmsetup
+# needs: dmsetup:dmsetup fence_scsi:fence-agents sg_turs:sg3-utils
 # tools: ours
 . "$lab/guest/tcmu.sh"
 . "$lab/guest/maps.sh"
@@ -63,6 +63,17 @@ test_a_silent_path_and_reads() {
     path 1 "12 $silent" "5e $silent" "00 $silent"
     takes 0 5000 timeout 5 sg_persist -k "$map"
     [[ $status = 0 && $out = *0xdef* ]] || fail "status $status: $out $(cat /run/err)"
+}
+
+# fence_scsi's script for the watchdog, which gives up after five seconds.
+test_a_silent_path_and_the_watchdog() {
+    cp /run/bin/sg_persist /usr/bin/sg_persist
+    echo abc >/var/run/cluster.key
+    echo "$map" >/var/run/cluster.dev
+    path 1 "5e $silent"
+    path 2
+    takes 0 5000 /usr/share/cluster/fence_scsi_check
+    ((status == 0)) || fail "status $status: $out $(cat /run/err)"
 }
 
 test_a_silent_path_and_a_fence() {
