@@ -1,11 +1,12 @@
 //! Registering and unregistering a map: on every path that can be reached, or as it was before.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::unit::{Changed, Ended, MapError, MapUnit, Member, PathChange, PathReport};
 use crate::logical_unit::Exchange;
-use crate::pr::ReservationKey;
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
+use crate::pr::{ReservationKey, ReservationType, Scope};
 
 /// What became of registering one path, and what taking it back needs.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ enum Step<E> {
     Made(Option<ReservationKey>),
     /// It had the key already.
     AlreadySo,
+    /// It has neither the old nor the new key.
+    Without(E),
     /// The command did not get there.
     Unreached(E),
     /// Nobody knows what became of it.
@@ -34,6 +37,29 @@ enum Cause<E> {
     Dead(E),
     /// A signal has come, before this path's turn.
     Stopped,
+    /// Another node removed this one's registrations meanwhile.
+    Fenced(E),
+}
+
+/// The first path that has the new key.
+fn first_there<E>(steps: &[(usize, Step<E>)]) -> Option<usize> {
+    let mut there = steps.iter().filter(|(_, step)| step.is_there());
+    there.next().map(|(place, _)| *place)
+}
+
+/// The keys that paths had before, by what was said or seen.
+fn old_keys<E>(out: &PersistentReserveOut, steps: &[(usize, Step<E>)]) -> BTreeSet<ReservationKey> {
+    let seen = steps.iter().filter_map(|(_, step)| match step {
+        Step::Made(prior) => *prior,
+        _ => None,
+    });
+    let said = match out.action {
+        ServiceAction::Register => Some(out.reservation_key),
+        _ => None,
+    };
+    let new = out.service_action_reservation_key;
+    let is_old = |key: &ReservationKey| *key != ReservationKey::NONE && *key != new;
+    seen.chain(said).filter(is_old).collect()
 }
 
 impl<E: Exchange> MapUnit<E>
@@ -41,14 +67,18 @@ where
     E::Error: std::fmt::Display,
 {
     /// REGISTER or REGISTER AND IGNORE EXISTING KEY `out`, with a new key, over every path. With
-    /// `every_path` one that cannot be reached is a failure.
+    /// `every_path` one that cannot be reached is a failure. `unreached` says whether the map has
+    /// paths that are not among the members: the old key is removed from them where it is certain that
+    /// it is this host's, for whoever fences it by the new key means all of it.
     ///
     /// # Errors
     /// [`MapError`]: what was done is taken back then, as far as it is known what was there before.
+    /// [`MapError::Left`] and [`MapError::StillHeld`] where it was done, and the old key is left.
     pub fn register(
         &mut self,
         out: &PersistentReserveOut,
         every_path: bool,
+        unreached: bool,
     ) -> Result<Changed, MapError<E::Error>> {
         let ignores = out.action == ServiceAction::RegisterAndIgnoreExistingKey;
         let before = match ignores {
@@ -77,14 +107,26 @@ where
             };
             match step {
                 Ok(step) => steps.push((place, step)),
+                Err(Cause::Refused(error)) if Member::<E>::is_lost(&error) => {
+                    cause = Some((place, Cause::Fenced(error)));
+                    break;
+                }
                 Err(found) => {
                     cause = Some((place, found));
                     break;
                 }
             }
         }
+        let mut witness = first_there(&steps);
         if cause.is_none() && !self.is_stopped() {
             self.hear_late(&mut steps, out);
+            witness = witness.or_else(|| first_there(&steps));
+            cause = self.take_in(&mut steps, out);
+        }
+        if cause.is_none()
+            && let Some(witness) = witness
+        {
+            cause = self.fenced(witness, &steps, out);
         }
         if cause.is_none() && self.is_stopped() && steps.iter().any(|(_, step)| !step.is_there()) {
             cause = Some((self.members.len() - 1, Cause::Stopped));
@@ -103,10 +145,10 @@ where
         if let Some((place, cause)) = cause {
             return Err(self.take_back(out, steps, place, cause));
         }
-        if !steps.iter().any(|(_, step)| step.is_there()) {
+        if first_there(&steps).is_none() {
             let paths = self.reports(&steps);
             let last = steps.pop().and_then(|(_, step)| match step {
-                Step::Unreached(error) | Step::Unknown(error) => Some(error),
+                Step::Without(error) | Step::Unreached(error) | Step::Unknown(error) => Some(error),
                 Step::Made(_) | Step::AlreadySo => None,
             });
             return Err(MapError::NoPath {
@@ -114,10 +156,49 @@ where
                 paths,
             });
         }
-        Ok(Changed {
-            paths: self.reports(&steps),
+        let paths = self.reports(&steps);
+        let is_done = Changed {
+            paths: paths.clone(),
             notes: Vec::new(),
-        })
+        };
+        let is_left_out = |(_, step): &(usize, Step<E::Error>)| !step.is_there();
+        match first_there(&steps) {
+            Some(place) if unreached || steps.iter().any(is_left_out) => {
+                for key in old_keys(out, &steps) {
+                    self.remove_old(place, out, key, &paths)?;
+                }
+                Ok(is_done)
+            }
+            _ => Ok(is_done),
+        }
+    }
+
+    /// Removes what this host has left of the key `old` on paths that cannot be reached, over the
+    /// path `place`, which has the new key.
+    fn remove_old(
+        &mut self,
+        place: usize,
+        out: &PersistentReserveOut,
+        old: ReservationKey,
+        paths: &[PathReport],
+    ) -> Result<(), MapError<E::Error>> {
+        if !self.any.read_keys()?.keys.contains(&old) {
+            return Ok(());
+        }
+        let _ = self.remove_left_over(place, out.service_action_reservation_key, old);
+        // Where it cannot be told whose it is, the reservation is what to look at first.
+        let held = self.any.read_reservation()?.reservation;
+        if let Some(held) = held.filter(|held| held.reservation_key == old) {
+            let full_status = self.full_status();
+            let is_own = full_status.and_then(|data| self.is_held_by_own(&held, &data));
+            if is_own != Some(false) {
+                return Err(MapError::StillHeld {
+                    key: old,
+                    paths: paths.to_vec(),
+                });
+            }
+        }
+        self.left_over(Some(old), paths.to_vec()).map(|_| ())
     }
 
     fn reports(&self, steps: &[(usize, Step<E::Error>)]) -> Vec<PathReport> {
@@ -125,7 +206,9 @@ where
             let state = match step {
                 Step::Made(_) => PathChange::Done,
                 Step::AlreadySo => PathChange::AlreadySo,
-                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Without(error) | Step::Unreached(error) => {
+                    PathChange::Unreached(error.to_string())
+                }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
             };
             self.report(*place, state)
@@ -151,22 +234,73 @@ where
         // GOOD exactly where this nexus has the key: another run or a daemon was faster, or the
         // device server has one registration for several paths.
         match member.register(out, new, new) {
-            Ended::Done => return Ok(Step::AlreadySo),
-            Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
-            Ended::Unknown(error) => return Ok(Step::Unknown(error)),
-            Ended::Refused(error) => return Err(Cause::Refused(error)),
-            Ended::Conflict(error) if old == ReservationKey::NONE => {
-                return Err(Cause::Foreign(error));
-            }
-            Ended::Conflict(_) => {}
-        }
-        // A path that never was registered with the old key.
-        match member.register(out, ReservationKey::NONE, new) {
-            Ended::Done => Ok(Step::Made(Some(ReservationKey::NONE))),
+            Ended::Done => Ok(Step::AlreadySo),
             Ended::NotOnThisPath(error) => Ok(Step::Unreached(error)),
             Ended::Unknown(error) => Ok(Step::Unknown(error)),
             Ended::Refused(error) => Err(Cause::Refused(error)),
-            Ended::Conflict(error) => Err(Cause::Foreign(error)),
+            Ended::Conflict(error) if old == ReservationKey::NONE => Err(Cause::Foreign(error)),
+            Ended::Conflict(error) => Ok(Step::Without(error)),
+        }
+    }
+
+    /// Registers the paths that have neither key, where another path had one of them. Where none
+    /// had, this node is not registered, and this command does not bring it back.
+    fn take_in(
+        &mut self,
+        steps: &mut Vec<(usize, Step<E::Error>)>,
+        out: &PersistentReserveOut,
+    ) -> Option<(usize, Cause<E::Error>)> {
+        let new = out.service_action_reservation_key;
+        let is_registered = first_there(steps).is_some();
+        while let Some(at) = steps
+            .iter()
+            .position(|(_, step)| matches!(step, Step::Without(_)))
+        {
+            let (place, step) = steps.remove(at);
+            let Step::Without(error) = step else {
+                continue;
+            };
+            if !is_registered {
+                return Some((place, Cause::Refused(error)));
+            }
+            if self.is_stopped() {
+                return Some((place, Cause::Stopped));
+            }
+            let ended = self.members[place].register(out, ReservationKey::NONE, new);
+            let step = match ended {
+                Ended::Done => Step::Made(Some(ReservationKey::NONE)),
+                Ended::NotOnThisPath(error) => Step::Unreached(error),
+                Ended::Unknown(error) => Step::Unknown(error),
+                Ended::Refused(error) => return Some((place, Cause::Refused(error))),
+                Ended::Conflict(error) => return Some((place, Cause::Foreign(error))),
+            };
+            steps.insert(at, (place, step));
+        }
+        None
+    }
+
+    /// Whether another node has removed the registration of the path `witness`, which has the new key
+    /// since before the other ones were registered: they are not to have it then, either.
+    fn fenced(
+        &mut self,
+        witness: usize,
+        steps: &[(usize, Step<E::Error>)],
+        out: &PersistentReserveOut,
+    ) -> Option<(usize, Cause<E::Error>)> {
+        let new = out.service_action_reservation_key;
+        let is_later = |(place, step): &(usize, Step<E::Error>)| {
+            *place != witness && matches!(step, Step::Made(_))
+        };
+        if !steps.iter().any(is_later) {
+            return None;
+        }
+        // Only the nexus that has a key can replace it by itself.
+        match self.members[witness].register(out, new, new) {
+            Ended::Conflict(error) => Some((witness, Cause::Fenced(error))),
+            Ended::Refused(error) if Member::<E>::is_lost(&error) => {
+                Some((witness, Cause::Fenced(error)))
+            }
+            _ => None,
         }
     }
 
@@ -314,7 +448,8 @@ where
         }
     }
 
-    /// Brings the paths back to the keys that they had, the last one first, and says why.
+    /// Brings the paths back to the keys that they had, the last one first, and says why. Where
+    /// another node has removed registrations meanwhile, none of them is made again.
     fn take_back(
         &mut self,
         out: &PersistentReserveOut,
@@ -325,10 +460,15 @@ where
         let new = out.service_action_reservation_key;
         let mut kept = Vec::new();
         let mut reports = Vec::new();
+        let is_fenced = matches!(cause, Cause::Fenced(_));
         for (place, step) in steps.iter().rev() {
             let state = match step {
-                Step::Made(Some(prior)) => {
-                    match self.members[*place].register(out, new, *prior) {
+                Step::Made(prior) if is_fenced || prior.is_some() => {
+                    let prior = match is_fenced {
+                        true => ReservationKey::NONE,
+                        false => prior.unwrap_or_default(),
+                    };
+                    match self.members[*place].register(out, new, prior) {
                         // A conflict: the path shares its registration with one taken back before.
                         Ended::Done | Ended::Conflict(_) => PathChange::Undone,
                         Ended::Refused(error)
@@ -336,12 +476,16 @@ where
                         | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
                     }
                 }
-                Step::Made(None) => PathChange::Kept,
+                Step::Made(_) => PathChange::Kept,
                 Step::AlreadySo => {
-                    kept.push(*place);
+                    if !is_fenced {
+                        kept.push(*place);
+                    }
                     PathChange::AlreadySo
                 }
-                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Without(error) | Step::Unreached(error) => {
+                    PathChange::Unreached(error.to_string())
+                }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
             };
             reports.push(self.report(*place, state));
@@ -379,11 +523,13 @@ where
                     paths: reports,
                 }
             }
-            Cause::Refused(source) | Cause::Dead(source) => MapError::Path {
-                path,
-                source,
-                paths: reports,
-            },
+            Cause::Refused(source) | Cause::Dead(source) | Cause::Fenced(source) => {
+                MapError::Path {
+                    path,
+                    source,
+                    paths: reports,
+                }
+            }
         }
     }
 
@@ -441,7 +587,16 @@ where
                 && (unreached || !paths.is_empty() && !is_done)
                 && let Some(key) = key
             {
-                self.remove_left_over(place, key);
+                let held = self.remove_left_over(place, key, key);
+                if let Some((scope, reservation_type)) = held {
+                    let release = PersistentReserveOut {
+                        reservation_key: key,
+                        scope,
+                        reservation_type,
+                        ..PersistentReserveOut::new(ServiceAction::Release)
+                    };
+                    let _ = self.members[place].send(&release);
+                }
             }
             match self.members[place].send(out) {
                 Ended::Done => {
@@ -558,36 +713,35 @@ where
         key
     }
 
-    /// Has the path `place`, the last one that is registered, preempt what is left of its key on
-    /// paths that cannot be reached: if it is certain that all of it is this host's.
-    fn remove_left_over(&mut self, place: usize, key: ReservationKey) {
-        let Some(full_status) = self.full_status() else {
-            return;
-        };
+    /// Has the path `place`, which is registered with the key `own`, preempt what is left of `key` on
+    /// paths that cannot be reached: if it is certain that all of it is this host's. Returns the
+    /// reservation that has come to it by that.
+    fn remove_left_over(
+        &mut self,
+        place: usize,
+        own: ReservationKey,
+        key: ReservationKey,
+    ) -> Option<(Scope, ReservationType)> {
+        let full_status = self.full_status()?;
         let with_key = full_status.descriptors.iter();
         let with_key: Vec<_> = with_key.filter(|one| one.reservation_key == key).collect();
         let all_own = with_key.iter().all(|one| self.is_own(one) == Some(true));
-        if with_key.len() < 2 || !all_own {
-            return;
+        // One of them is that path's.
+        let remaining = usize::from(own == key);
+        if with_key.len() <= remaining || !all_own {
+            return None;
         }
         let held = with_key.iter().find_map(|one| one.held);
         let preempt = PersistentReserveOut {
-            reservation_key: key,
+            reservation_key: own,
             service_action_reservation_key: key,
             reservation_type: held.map(|(_, held)| held).unwrap_or_default(),
             ..PersistentReserveOut::new(ServiceAction::Preempt)
         };
         // What is left all the same is counted afterwards.
-        if let Ended::Done = self.members[place].send(&preempt)
-            && let Some((scope, reservation_type)) = held
-        {
-            let release = PersistentReserveOut {
-                reservation_key: key,
-                scope,
-                reservation_type,
-                ..PersistentReserveOut::new(ServiceAction::Release)
-            };
-            let _ = self.members[place].send(&release);
+        match self.members[place].send(&preempt) {
+            Ended::Done => held,
+            _ => None,
         }
     }
 }

@@ -178,7 +178,7 @@ pub enum MapError<E> {
     },
     /// Registrations with the key are left, and they may be this host's.
     #[error(
-        "unregistered on the paths that could be reached; {left} more registration(s) with key {key} \
+        "done on the paths that could be reached; {left} more registration(s) with key {key} \
          are left, and {why}"
     )]
     Left {
@@ -318,6 +318,14 @@ impl<E: Exchange> Member<E> {
             transport_ids: Default::default(),
             ..out.clone()
         })
+    }
+
+    /// Whether the registration was removed by another node, and that is what this says.
+    pub(super) fn is_lost(error: &E::Error) -> bool {
+        matches!(
+            E::command_error(error),
+            Some(CommandError::Sense { sense: Some(sense), .. }) if sense.is_registrations_lost()
+        )
     }
 
     /// Whether the last command timed out on the way here and may still end.

@@ -9,7 +9,7 @@ use super::device::{Channel, Device, command_error};
 use super::explain;
 use super::maps::{OpenMap, path_node, untried};
 use super::session::Session;
-use crate::error::Error;
+use crate::error::{Error, Interrupted};
 use crate::logical_unit::{Exchange as _, InquiryError, LogicalUnit, QueryError};
 use crate::multipath::outcome::{Class, class};
 use crate::multipath::paths::Paths;
@@ -24,6 +24,8 @@ use crate::transport::CommandError;
 
 /// How long a path may be silent while the others are registered.
 const SILENCE: Duration = Duration::from_secs(3);
+/// How long a path may be silent before another one carries a command that one is enough for.
+const SILENCE_OF_ONE: Duration = Duration::from_secs(1);
 /// How long another run that changes the same map is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How many unit attentions are read on a path before it is changed: more than one keeps.
@@ -126,9 +128,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
             lost: None,
             unreached: open.untried,
         };
-        for index in open.order {
-            assembly.add(index)?;
-        }
+        assembly.add_all(&open.order)?;
         // Somebody has fenced this node. It does not come back without having looked at that.
         match assembly.lost.take() {
             None => Ok(assembly),
@@ -147,19 +147,49 @@ impl<'a, 'c> Assembly<'a, 'c> {
         }
     }
 
-    /// Makes the path `index` a member, if it can be reached and leads to the same logical unit as
-    /// the others.
-    fn add(&mut self, index: usize) -> Result<(), Error> {
-        let name = self.paths.name(index);
+    /// Makes the paths `order` members. One that is silent is left out, unless all are.
+    fn add_all(&mut self, order: &[usize]) -> Result<(), Error> {
         let patience = match self.changes_every_path() {
             true => SILENCE,
-            // The kernel gives the command up before.
-            false => self
-                .session
-                .task
-                .timeout
-                .saturating_add(Duration::from_secs(1)),
+            false => SILENCE_OF_ONE,
         };
+        let mut silent = Vec::new();
+        for &index in order {
+            self.add(index, patience)?;
+            if self.paths.is_busy(index) {
+                silent.push(index);
+            }
+        }
+        let until = self.paths.now() + self.whole_patience();
+        while self.unit.members.is_empty() && !silent.is_empty() {
+            let left = until.saturating_sub(self.paths.now());
+            let Ok(Some((index, _))) = self.paths.next(&silent, Some(left)) else {
+                break;
+            };
+            silent.retain(|&one| one != index);
+            let name = self.paths.name(index);
+            self.unreached.retain(|report| report.name != name);
+            self.add(index, self.whole_patience())?;
+        }
+        match self.unit.members.is_empty() && self.paths.is_over() {
+            true => Err(Error::Deadline {
+                device: self.name.to_owned(),
+                at: Interrupted::BeforeSending("Persistent reservation out"),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// How long a command may take at the most: the kernel gives it up before.
+    fn whole_patience(&self) -> Duration {
+        let timeout = self.session.task.timeout;
+        timeout.saturating_add(Duration::from_secs(1))
+    }
+
+    /// Makes the path `index` a member, if it can be reached and leads to the same logical unit as
+    /// the others. What is asked first has to be answered within `patience`.
+    fn add(&mut self, index: usize, patience: Duration) -> Result<(), Error> {
+        let name = self.paths.name(index);
         self.paths.set_patience(index, Some(patience));
         let transport = self.paths.transport(index);
         let channel = Channel::over(
@@ -173,11 +203,20 @@ impl<'a, 'c> Assembly<'a, 'c> {
             let class = command_error(error).map(class);
             matches!(class, Some(Class::NotOnThisPath | Class::Unknown))
         };
+        let is_lost = |error: &Error| {
+            matches!(
+                super::device::command_error(error),
+                Some(CommandError::Sense { sense: Some(sense), .. }) if sense.is_registrations_lost()
+            )
+        };
         // What happened before is told now, and not to a change: a unit attention waits on each path.
         for _ in 0..ATTENTIONS {
             unit.exchange_mut().begin_optional();
             let read = unit.read_keys().map_err(Error::from);
-            unit.exchange_mut().end_optional(true);
+            let is_lost = read.as_ref().is_err_and(is_lost);
+            // It ends the run, and is told once.
+            let is_told = is_lost && self.lost.is_none();
+            unit.exchange_mut().end_optional(!is_told);
             let Err(error) = read else {
                 break;
             };
@@ -194,7 +233,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
             if sense.deferred || sense.key != SenseKey::UNIT_ATTENTION {
                 break;
             }
-            if sense.is_registrations_lost() {
+            if is_lost {
                 self.lost.get_or_insert((name.clone(), error));
             }
         }
@@ -232,6 +271,9 @@ impl<'a, 'c> Assembly<'a, 'c> {
                     });
                 }
             }
+        }
+        if !self.changes_every_path() {
+            self.paths.set_patience(index, Some(self.whole_patience()));
         }
         self.unit.members.push(Member {
             index,
@@ -282,7 +324,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
                 unit.unregister(out, unreached)
             }
             ServiceAction::Register | ServiceAction::RegisterAndIgnoreExistingKey => {
-                unit.register(out, every_path)
+                unit.register(out, every_path, unreached)
             }
             ServiceAction::Reserve => unit.reserve(out),
             ServiceAction::Release => unit.release(out),
@@ -317,7 +359,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
             is_new = true;
             let index = self.paths.push(path_node(path));
             match usable.contains(&place) {
-                true => self.add(index)?,
+                true => self.add(index, SILENCE)?,
                 false => self.unreached.push(untried(path)),
             }
         }

@@ -474,7 +474,7 @@ pub(crate) fn registers_both_paths() {
     scene
         .run("-n -o -G -S abc /dev/mapper/mpatha")
         .is(0, "", &[])
-        .sent(&["a:00", "b:00"]);
+        .sent(&["a:00", "b:00", "a:00"]);
     scene.has(&[(US_1, K), (US_2, K)]);
 }
 
@@ -811,6 +811,39 @@ fn a_fence_goes_over_the_first_path_that_can() {
     scene.has(&[(US_2, K)]).is_held_by(Some((US_2, 5)));
 }
 
+/// Whoever fences has little time: a silent path is not waited for where another one answers.
+#[test]
+fn a_silent_path_holds_no_change_up() {
+    for state in [PathState::Running, PathState::Blocked] {
+        for words in [
+            "-n -o -P -K abc -S def -T 5",
+            "-n -o -A -K abc -S def -T 5",
+            "-n -o -L -K abc -T 5",
+            "-n -o -C -K abc",
+            "-n -o -I -S abc",
+        ] {
+            let scene = fence(Scene::new())
+                .state(0, state)
+                .fault(0, Fault::Slow(Duration::from_secs(120)));
+            let ran = scene.run(&format!("--deadline=5 {words} {MAP}"));
+            assert!(
+                matches!(ran.status, 0),
+                "{words}: {} {}",
+                ran.status,
+                ran.stderr
+            );
+        }
+    }
+    // Where none answers at once, there is no hurry.
+    let scene = fence(Scene::new())
+        .fault(0, Fault::Slow(Duration::from_secs(9)))
+        .fault(1, Fault::Slow(Duration::from_secs(7)));
+    scene
+        .run("-n -o -A -K abc -S def -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
 #[test]
 fn a_fence_whose_answer_is_lost() {
     let scene = fence(Scene::new()).fault(0, Fault::AnswerLost);
@@ -937,8 +970,106 @@ fn a_node_that_was_fenced_meanwhile_does_not_come_back_unseen() {
         scene.stage().unit.attentions.insert(nexus, vec![(0x2a, 5)]);
     }
     let ran = scene.run("-n -o -I -S abc /dev/mapper/mpatha");
-    assert_eq!(ran.status, 6, "{}", ran.stderr);
+    ran.is(6, "", &["Registrations preempted"]);
+    assert_eq!(
+        ran.stderr.matches("look at the keys").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
     scene.has(&[(THEM_1, J)]);
+}
+
+#[test]
+fn what_another_node_released_is_not_in_the_way() {
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+    for nexus in [US_1, US_2] {
+        scene.stage().unit.attentions.insert(nexus, vec![(0x2a, 4)]);
+    }
+    scene
+        .run("-n -o -R -K abc -T 5 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.is_held_by(Some((US_1, 5)));
+}
+
+/// A node without a registration does not get one by a command that says that it has one.
+#[test]
+fn whoever_was_fenced_does_not_change_its_key() {
+    let scene = Scene::new().registered(&[(THEM_1, J)]);
+    scene
+        .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+        .is(24, "", &["conflict"]);
+    scene.has(&[(THEM_1, J)]);
+    // One path that is registered is enough for the others to be taken in.
+    let scene = scene.registered(&[(US_2, K)]);
+    scene
+        .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+        .is(0, "", &[]);
+    scene.has(&[(US_1, 0x123), (US_2, 0x123), (THEM_1, J)]);
+}
+
+/// Fenced after its first path was registered, and before the last one was.
+#[test]
+fn whoever_is_fenced_while_it_registers_is_out() {
+    for command in ["-G -S abc", "-I -S abc", "-G -K 123 -S abc"] {
+        let scene = Scene::new().registered(&[(THEM_1, J)]);
+        let before: &[(Nexus, u64)] = match command.contains("123") {
+            true => &[(US_1, 0x123), (US_2, 0x123)],
+            false => &[],
+        };
+        let mut is_fenced = false;
+        let scene = scene.registered(before).event(move |path, cdb, stage| {
+            // Once the first path has the key, and the second one is asked to take it.
+            if path == 1 && cdb[0] == 0x5f && !is_fenced {
+                is_fenced = true;
+                stage.unit.keys.retain(|_, &mut key| key == J);
+            }
+        });
+        let ran = scene.run(&format!("-n -o {command} {MAP}"));
+        assert_eq!(ran.status, 24, "{command}: {}", ran.stderr);
+        scene.has(&[(THEM_1, J)]);
+    }
+}
+
+/// A key is changed while a path is dead. Whoever fences by the new key means that path as well.
+#[test]
+fn the_old_key_does_not_stay_on_a_dead_path() {
+    for words in ["-G -K abc -S 123", "-I -S 123"] {
+        for held in [None, Some(US_1), Some(THEM_1)] {
+            let scene = Scene::new()
+                .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+                .state(0, PathState::Offline);
+            scene.stage().unit.holder = held.map(|holder| (Some(holder), 5));
+            scene.run(&format!("-n -o {words} {MAP}")).is(
+                0,
+                "",
+                &["path sda of mpatha was not reached: offline"],
+            );
+            scene.has(&[(US_2, 0x123), (THEM_1, J)]);
+            let holder = held.map(|holder| if holder == US_1 { US_2 } else { holder });
+            scene.is_held_by(holder.map(|holder| (holder, 5)));
+        }
+    }
+    // Another node has the same key: what is ours cannot be removed without it.
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, K)])
+        .state(0, PathState::Offline);
+    scene
+        .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+        .is(38, "", &["0xabc"]);
+    scene.has(&[(US_1, K), (US_2, 0x123), (THEM_1, K)]);
+    // Nobody says whose it is.
+    for (held, status) in [(None, 38), (Some(US_1), 37)] {
+        let scene = Scene::new()
+            .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+            .state(0, PathState::Offline)
+            .without_full_status();
+        scene.stage().unit.holder = held.map(|holder| (Some(holder), 5));
+        scene
+            .run("-n -o -G -K abc -S 123 /dev/mapper/mpatha")
+            .is(status, "", &["0xabc"]);
+        scene.has(&[(US_1, K), (US_2, 0x123), (THEM_1, J)]);
+    }
 }
 
 // An end in time.

@@ -6,6 +6,13 @@ fail() {
     exit 1
 }
 
+# keep LINE: in the run's folder, for people; those of earlier runs are gone.
+keep() {
+    [[ -e /run/kept ]] || : >/run/job/figures
+    printf '%s\n' "$*" >>/run/kept
+    printf '%s\n' "$*" >>/run/job/figures
+}
+
 # same WHAT EXPECTED FILE: the file holds the expected lines; expecting '' is expecting nothing at all.
 same() {
     if [[ -z $2 ]]; then

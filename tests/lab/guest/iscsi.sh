@@ -22,7 +22,12 @@ new_target() {
     target=iqn.2026-01.lab:store$store_number
 }
 
-# make_port NUMBER: a port of $target, with an address of its own (127.0.0.NUMBER).
+# portal NUMBER: the address of a port, of its own. A file may have its own idea.
+portal() {
+    echo "127.0.0.$1:3260"
+}
+
+# make_port NUMBER: a port of $target.
 make_port() {
     local attribute
     local tpg=$config/iscsi/$target/tpgt_$1
@@ -31,7 +36,7 @@ make_port() {
     for attribute in authentication=0 generate_node_acls=1 demo_mode_write_protect=0 cache_dynamic_acls=1; do
         echo "${attribute#*=}" >"$tpg/attrib/${attribute%=*}"
     done
-    mkdir "$tpg/np/127.0.0.$1:3260"
+    mkdir "$tpg/np/$(portal "$1")"
 }
 
 # offer PORT LUN [STORE]: the store's logical unit at $target's port, under that number.
@@ -55,8 +60,8 @@ open_port() {
 log_in() {
     local folder
     {
-        iscsiadm -m node -T "$target" -p "127.0.0.$2:3260,$2" -I "host$1" -o new &&
-            iscsiadm -m node -T "$target" -p "127.0.0.$2:3260,$2" -I "host$1" --login
+        iscsiadm -m node -T "$target" -p "$(portal "$2"),$2" -I "host$1" -o new &&
+            iscsiadm -m node -T "$target" -p "$(portal "$2"),$2" -I "host$1" --login
     } >/run/iscsiadm 2>&1 || { cat /run/iscsiadm; return 1; }
     session=
     for folder in /sys/class/iscsi_session/session*; do
@@ -70,7 +75,7 @@ log_in() {
 
 # log_out HOST PORT
 log_out() {
-    iscsiadm -m node -T "$target" -p "127.0.0.$2:3260,$2" -I "host$1" --logout >/run/iscsiadm 2>&1 ||
+    iscsiadm -m node -T "$target" -p "$(portal "$2"),$2" -I "host$1" --logout >/run/iscsiadm 2>&1 ||
         { cat /run/iscsiadm; return 1; }
 }
 

@@ -67,14 +67,15 @@ nodes_of() {
     await test -b "$disk" -a -c "$generic" -a -c "$bsg"
 }
 
-# One logical unit, two nodes: each is an I_T nexus of its own, initiator and target port, over the loopback fabric.
+# export_lun [COUNT]: one logical unit, two nodes or so many: each is an I_T nexus of its own, initiator and target port,
+# over the loopback fabric.
 # Sets node1 and node2 (/dev/sdX), generic1 and generic2 (/dev/sgN), bsg1 and bsg2, initiator1 and initiator2 (SAS
 # addresses), port1 and port2 (target names), address1 and address2 (H:C:T:L).
 export_lun() {
     local number port tpg initiator address disk generic bsg
     load_target tcm_loop
     make_store
-    for number in 1 2; do
+    for ((number = 1; number <= ${1-2}; number++)); do
         printf -v port 'naa.600140500000%02x%02x' "$store_number" "$number"
         printf -v initiator '600140500001%02x%02x' "$store_number" "$number"
         tpg=$config/loopback/$port/tpgt_1

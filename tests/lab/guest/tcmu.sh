@@ -12,13 +12,6 @@ load_tools() {
     [[ -x /run/bin/lab-tools ]] || cp "$tools" /run/bin/lab-tools
 }
 
-# keep LINE: in the run's folder, for people; those of earlier runs are gone.
-keep() {
-    [[ -e /run/kept ]] || : >/run/job/figures
-    printf '%s\n' "$*" >>/run/kept
-    printf '%s\n' "$*" >>/run/job/figures
-}
-
 # Takes the rules (see tools/rules.rs), one a line. Those given before are forgotten, their counting too.
 answer_by() {
     # The first line makes it another text than before in any case.

@@ -186,3 +186,33 @@ test_leaves_nothing() {
     await test -z "$(pgrep -f 'sg_persist worker')"
     [[ $(timeout 5 sg_persist -n -k "$map") = *abc* ]] || fail 'no answer'
 }
+
+# access PORT STATE: the state of asymmetric access of a path's target port (SPC-5 5.16.2.4).
+access() {
+    local group=$store/alua/g$1
+    if [[ ! -d $group ]]; then
+        mkdir "$group"
+        echo "$1" >"$group/tg_pt_gp_id"
+        echo 3 >"$group/alua_access_type"
+        echo "g$1" >"$config/loopback/$3/tpgt_1/lun/lun_0/alua_tg_pt_gp"
+    fi
+    echo "$2" >"$group/alua_access_state"
+}
+
+# A path in standby takes part, one that is unavailable is left out and named.
+test_asymmetric_access() {
+    access 7 2 "$port1"
+    succeeds prout --register --param-sark=abc "$map"
+    [[ $(keys_by "$node2") = 'abc abc ' ]] || fail "$(cat /run/keys)"
+    succeeds prout --reserve --param-rk=abc --prout-type=5 "$map"
+    succeeds prout --release --param-rk=abc --prout-type=5 "$map"
+    succeeds prout --register --param-rk=abc "$map"
+    access 7 3 "$port1"
+    prout --register --param-sark=abc "$map" >/run/out 2>/run/err || fail "status $?: $(cat /run/err)"
+    grep -q "path ${node1##*/} of .* was not reached" /run/err || fail "$(cat /run/err)"
+    [[ $(keys_by "$map") = 'abc ' ]] || fail "$(cat /run/keys)"
+    succeeds prout --reserve --param-rk=abc --prout-type=5 "$map"
+    access 7 0 "$port1"
+    succeeds prout --register-ignore --param-sark=abc "$map"
+    [[ $(keys_by "$node1") = 'abc abc ' ]] || fail "$(cat /run/keys)"
+}

@@ -3,6 +3,7 @@
 
 mod history;
 mod kill;
+mod kill_maps;
 mod library;
 mod map;
 mod model;
@@ -25,10 +26,11 @@ fn main() -> ExitCode {
         Some((tool, rest)) if tool == "nvme" => nvme::run(rest).map(|()| true),
         Some((tool, rest)) if tool == "race" => race::run(rest),
         Some((tool, rest)) if tool == "kill" => kill::run(rest),
+        Some((tool, rest)) if tool == "kill-maps" => kill_maps::run(rest),
         Some((tool, rest)) if tool == "map" => map::run(rest),
         Some((tool, rest)) if tool == "library" => library::run(rest).map(|()| true),
         _ => Err(io::Error::other(
-            "one of: tcmu, nvme, race, kill, library, map",
+            "one of: tcmu, nvme, race, kill, kill-maps, library, map",
         )),
     };
     match result {
