@@ -1185,3 +1185,26 @@ fn a_conflict_on_a_map_is_explained() {
         "0xdef",
     );
 }
+
+// What another node does meanwhile, and what comes late.
+
+#[test]
+fn a_late_answer_is_not_taken_for_the_next_one() {
+    // The keys as they were before come when nobody waits for them any more, and the path that was
+    // used meanwhile dies.
+    let mut is_first = true;
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K)])
+        .event(move |path, cdb, stage| {
+            if path == 0 {
+                let first = std::mem::replace(&mut is_first, false);
+                stage.paths[0].fault = first.then_some(Fault::Slow(Duration::from_secs(9)));
+            } else if cdb[0] == 0x5e && !stage.unit.keys.contains_key(&US_2) {
+                stage.paths[1].fault = Some(Fault::Errno(libc::ENODEV));
+            }
+        });
+    let ran = scene.run("-n -o -G -K abc /dev/mapper/mpatha");
+    ran.is(38, "", &["; 1 more registration(s) with key 0xabc"]);
+    scene.has(&[(US_1, K)]);
+}
