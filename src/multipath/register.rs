@@ -14,6 +14,9 @@ enum Step<E> {
     Made(Option<ReservationKey>),
     /// It had the key already.
     AlreadySo,
+    /// It has neither the old nor the new key: a path that never was registered, or a host that was
+    /// fenced.
+    Lacks(E),
     /// The command did not get there.
     Unreached(E),
     /// Nobody knows what became of it.
@@ -86,6 +89,9 @@ where
         if cause.is_none() && !self.is_stopped() {
             self.hear_late(&mut steps, out);
         }
+        if cause.is_none() && !self.is_stopped() {
+            cause = self.register_lacking(&mut steps, out);
+        }
         if cause.is_none() && self.is_stopped() && steps.iter().any(|(_, step)| !step.is_there()) {
             cause = Some((self.members.len() - 1, Cause::Stopped));
         }
@@ -107,7 +113,7 @@ where
             let paths = self.reports(&steps);
             let last = steps.pop().and_then(|(_, step)| match step {
                 Step::Unreached(error) | Step::Unknown(error) => Some(error),
-                Step::Made(_) | Step::AlreadySo => None,
+                Step::Made(_) | Step::AlreadySo | Step::Lacks(_) => None,
             });
             return Err(MapError::NoPath {
                 source: last,
@@ -125,7 +131,9 @@ where
             let state = match step {
                 Step::Made(_) => PathChange::Done,
                 Step::AlreadySo => PathChange::AlreadySo,
-                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Lacks(error) | Step::Unreached(error) => {
+                    PathChange::Unreached(error.to_string())
+                }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
             };
             self.report(*place, state)
@@ -151,23 +159,44 @@ where
         // GOOD exactly where this nexus has the key: another run or a daemon was faster, or the
         // device server has one registration for several paths.
         match member.register(out, new, new) {
-            Ended::Done => return Ok(Step::AlreadySo),
-            Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
-            Ended::Unknown(error) => return Ok(Step::Unknown(error)),
-            Ended::Refused(error) => return Err(Cause::Refused(error)),
-            Ended::Conflict(error) if old == ReservationKey::NONE => {
-                return Err(Cause::Foreign(error));
-            }
-            Ended::Conflict(_) => {}
-        }
-        // A path that never was registered with the old key.
-        match member.register(out, ReservationKey::NONE, new) {
-            Ended::Done => Ok(Step::Made(Some(ReservationKey::NONE))),
+            Ended::Done => Ok(Step::AlreadySo),
             Ended::NotOnThisPath(error) => Ok(Step::Unreached(error)),
             Ended::Unknown(error) => Ok(Step::Unknown(error)),
             Ended::Refused(error) => Err(Cause::Refused(error)),
-            Ended::Conflict(error) => Err(Cause::Foreign(error)),
+            Ended::Conflict(error) if old == ReservationKey::NONE => Err(Cause::Foreign(error)),
+            Ended::Conflict(error) => Ok(Step::Lacks(error)),
         }
+    }
+
+    /// Registers the paths that never were registered with the old key, if another one was: where
+    /// none is, this host was fenced, and stays out.
+    fn register_lacking(
+        &mut self,
+        steps: &mut Vec<(usize, Step<E::Error>)>,
+        out: &PersistentReserveOut,
+    ) -> Option<(usize, Cause<E::Error>)> {
+        let new = out.service_action_reservation_key;
+        let may = steps.iter().any(|(_, step)| step.is_there());
+        for index in 0..steps.len() {
+            let place = steps[index].0;
+            if !matches!(steps[index].1, Step::Lacks(_)) {
+                continue;
+            }
+            if !may {
+                return match steps.remove(index) {
+                    (_, Step::Lacks(error)) => Some((place, Cause::Refused(error))),
+                    _ => None,
+                };
+            }
+            steps[index].1 = match self.members[place].register(out, ReservationKey::NONE, new) {
+                Ended::Done => Step::Made(Some(ReservationKey::NONE)),
+                Ended::NotOnThisPath(error) => Step::Unreached(error),
+                Ended::Unknown(error) => Step::Unknown(error),
+                Ended::Refused(error) => return Some((place, Cause::Refused(error))),
+                Ended::Conflict(error) => return Some((place, Cause::Foreign(error))),
+            };
+        }
+        None
     }
 
     /// REGISTER AND IGNORE EXISTING KEY over one path, which had the key `prior`, if that is known.
@@ -341,7 +370,9 @@ where
                     kept.push(*place);
                     PathChange::AlreadySo
                 }
-                Step::Unreached(error) => PathChange::Unreached(error.to_string()),
+                Step::Lacks(error) | Step::Unreached(error) => {
+                    PathChange::Unreached(error.to_string())
+                }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
             };
             reports.push(self.report(*place, state));

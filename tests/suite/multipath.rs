@@ -1208,3 +1208,22 @@ fn a_late_answer_is_not_taken_for_the_next_one() {
     ran.is(38, "", &["; 1 more registration(s) with key 0xabc"]);
     scene.has(&[(US_1, K)]);
 }
+
+#[test]
+fn a_key_that_is_gone_from_all_paths_is_not_replaced() {
+    for scene in [Scene::new(), Scene::of(&[US_1])] {
+        let scene = scene.registered(&[(THEM_1, J)]);
+        let ran = scene.run("-n -o -G -K abc -S 123 /dev/mapper/mpatha");
+        assert_eq!(ran.status, 24, "{}", ran.stderr);
+        scene.has(&[(THEM_1, J)]);
+    }
+    // It is on one path, or the new one is: the other path was out of reach.
+    for key in [K, 0x123] {
+        for nexus in [US_1, US_2] {
+            let scene = Scene::new().registered(&[(nexus, key)]);
+            let ran = scene.run("-n -o -G -K abc -S 123 /dev/mapper/mpatha");
+            ran.is(0, "", &[]);
+            scene.has(&[(US_1, 0x123), (US_2, 0x123)]);
+        }
+    }
+}
