@@ -35,6 +35,8 @@ enum Cause<E> {
     Refused(E),
     Foreign(E),
     Dead(E),
+    /// The first one to be registered is registered no more: this host was fenced meanwhile.
+    Fenced(ReservationKey),
     /// A signal has come, before this path's turn.
     Stopped,
 }
@@ -86,6 +88,7 @@ where
                 }
             }
         }
+        let first = steps.iter().position(|(_, step)| step.is_there());
         if cause.is_none() && !self.is_stopped() {
             self.hear_late(&mut steps, out);
         }
@@ -106,6 +109,16 @@ where
                 }
             }
         }
+        // Whoever has removed its registration meanwhile means those that came after it as well.
+        let first = first.or_else(|| steps.iter().position(|(_, step)| step.is_there()));
+        let several = steps.iter().filter(|(_, step)| step.is_there()).count() > 1;
+        if let Some((place, _)) = first.and_then(|first| steps.get(first))
+            && cause.is_none()
+            && several
+            && self.is_registered_no_more(*place, out)
+        {
+            cause = Some((*place, Cause::Fenced(out.service_action_reservation_key)));
+        }
         if let Some((place, cause)) = cause {
             return Err(self.take_back(out, steps, place, cause));
         }
@@ -124,6 +137,15 @@ where
             paths: self.reports(&steps),
             notes: Vec::new(),
         })
+    }
+
+    /// Whether the member `place` certainly lacks the new key of `out`.
+    fn is_registered_no_more(&mut self, place: usize, out: &PersistentReserveOut) -> bool {
+        let key = out.service_action_reservation_key;
+        matches!(
+            self.members[place].register(out, key, key),
+            Ended::Conflict(_)
+        )
     }
 
     fn reports(&self, steps: &[(usize, Step<E::Error>)]) -> Vec<PathReport> {
@@ -352,24 +374,29 @@ where
         cause: Cause<E::Error>,
     ) -> MapError<E::Error> {
         let new = out.service_action_reservation_key;
+        let is_fenced = matches!(cause, Cause::Fenced(_));
+        let ignores = out.action == ServiceAction::RegisterAndIgnoreExistingKey;
+        // One that has lost its key by now does not get it back.
         let mut kept = Vec::new();
+        for (place, step) in &steps {
+            if matches!(step, Step::AlreadySo)
+                && let Ended::Done = self.members[*place].register(out, new, new)
+            {
+                kept.push(*place);
+            }
+        }
         let mut reports = Vec::new();
         for (place, step) in steps.iter().rev() {
             let state = match step {
-                Step::Made(Some(prior)) => {
-                    match self.members[*place].register(out, new, *prior) {
-                        // A conflict: the path shares its registration with one taken back before.
-                        Ended::Done | Ended::Conflict(_) => PathChange::Undone,
-                        Ended::Refused(error)
-                        | Ended::NotOnThisPath(error)
-                        | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
-                    }
+                // It was registered by this run, or after it was fenced.
+                Step::Made(None) if is_fenced => self.undo(*place, out, ReservationKey::NONE),
+                Step::AlreadySo if is_fenced && ignores => {
+                    kept.retain(|one| one != place);
+                    self.undo(*place, out, ReservationKey::NONE)
                 }
+                Step::Made(Some(prior)) => self.undo(*place, out, *prior),
                 Step::Made(None) => PathChange::Kept,
-                Step::AlreadySo => {
-                    kept.push(*place);
-                    PathChange::AlreadySo
-                }
+                Step::AlreadySo => PathChange::AlreadySo,
                 Step::Lacks(error) | Step::Unreached(error) => {
                     PathChange::Unreached(error.to_string())
                 }
@@ -381,11 +408,28 @@ where
         // A path that was registered before keeps its key, also where it shares its registration with
         // one that was taken back.
         for place in kept {
-            if let Ended::Conflict(_) = self.members[place].register(out, new, new) {
+            if !is_fenced && self.is_registered_no_more(place, out) {
                 let _ = self.members[place].register(out, ReservationKey::NONE, new);
             }
         }
         self.cause_error(place, cause, reports)
+    }
+
+    /// Brings one path back to the key `prior`.
+    fn undo(
+        &mut self,
+        place: usize,
+        out: &PersistentReserveOut,
+        prior: ReservationKey,
+    ) -> PathChange {
+        let new = out.service_action_reservation_key;
+        match self.members[place].register(out, new, prior) {
+            // A conflict: the path shares its registration with one taken back before.
+            Ended::Done | Ended::Conflict(_) => PathChange::Undone,
+            Ended::Refused(error) | Ended::NotOnThisPath(error) | Ended::Unknown(error) => {
+                PathChange::NotUndone(error.to_string())
+            }
+        }
     }
 
     /// Why the path `place` ended it, with what became of it on the others.
@@ -398,6 +442,10 @@ where
         let path = self.members[place].name.clone();
         match cause {
             Cause::Stopped => MapError::Stopped { paths: reports },
+            Cause::Fenced(key) => MapError::NotRegistered {
+                key,
+                paths: reports,
+            },
             Cause::Foreign(source) => {
                 let key = self
                     .full_status()

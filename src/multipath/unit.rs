@@ -16,7 +16,7 @@ use crate::pr::transport_id::TransportId;
 use crate::transport::CommandError;
 
 /// How often a command is sent over the same path again after a unit attention that says that the
-/// reservation was released.
+/// reservation was released, or after any where it does nothing without the key.
 const ATTENTIONS: usize = 5;
 
 /// One usable path of a map: an I_T nexus.
@@ -276,6 +276,9 @@ impl<E: Exchange> Member<E> {
         loop {
             self.unit.exchange_mut().begin_optional();
             let result = self.unit.change(out);
+            // It changes nothing unless this nexus has the key: whoever lost it does not get it back.
+            let has_key = out.action == ServiceAction::Register
+                && out.reservation_key != ReservationKey::NONE;
             let is_released = |error: &E::Error| match E::command_error(error) {
                 Some(CommandError::Sense {
                     sense: Some(sense), ..
@@ -285,7 +288,13 @@ impl<E: Exchange> Member<E> {
             let ended = match result {
                 Ok(()) => Ended::Done,
                 // Another path of this map has released it, or somebody else.
-                Err(error) if attentions > 0 && is_released(&error) => {
+                Err(error)
+                    if attentions > 0
+                        && (is_released(&error)
+                            || has_key
+                                && E::command_error(&error).map(class)
+                                    == Some(Class::Attention)) =>
+                {
                     self.unit.exchange_mut().end_optional(true);
                     attentions -= 1;
                     continue;

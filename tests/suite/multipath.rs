@@ -474,7 +474,8 @@ pub(crate) fn registers_both_paths() {
     scene
         .run("-n -o -G -S abc /dev/mapper/mpatha")
         .is(0, "", &[])
-        .sent(&["a:00", "b:00"]);
+        // And whether the first one is registered still.
+        .sent(&["a:00", "b:00", "a:00"]);
     scene.has(&[(US_1, K), (US_2, K)]);
 }
 
@@ -1226,4 +1227,57 @@ fn a_key_that_is_gone_from_all_paths_is_not_replaced() {
             scene.has(&[(US_1, 0x123), (US_2, 0x123)]);
         }
     }
+}
+
+/// Another node preempts ours with the key `victim` when the change is on its way over the second
+/// path.
+fn preempted(scene: Scene, victim: u64, attends: bool) -> Scene {
+    let mut is_done = false;
+    scene.event(move |path, cdb, stage| {
+        if path == 1 && cdb[0] == 0x5f && !std::mem::replace(&mut is_done, true) {
+            for nexus in [US_1, US_2] {
+                if stage.unit.keys.get(&nexus) == Some(&victim) {
+                    stage.unit.keys.remove(&nexus);
+                    if attends {
+                        stage
+                            .unit
+                            .attentions
+                            .entry(nexus)
+                            .or_default()
+                            .push((0x2a, 5));
+                    }
+                }
+            }
+        }
+    })
+}
+
+#[test]
+fn whoever_is_fenced_while_it_registers_stays_out() {
+    for attends in [false, true] {
+        for action in ["-G", "-I"] {
+            for before in [&[][..], &[(US_1, K), (US_2, K)], &[(US_1, K)], &[(US_2, K)]] {
+                let scene = Scene::new().registered(&[(THEM_1, J)]).registered(before);
+                let scene = preempted(scene, K, attends);
+                let ran = scene.run(&format!("-n -o {action} -S abc {MAP}"));
+                assert_ne!(ran.status, 0, "{action} {before:?} {attends}");
+                scene.has(&[(THEM_1, J)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fenced_path_is_not_registered_again_by_taking_back() {
+    let scene = Scene::of(&[US_1, US_2, (US, 3)])
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .fault(2, Fault::SenseOut(5, 0x26, 0))
+        .event(|path, cdb, stage| {
+            if path == 2 && cdb[0] == 0x5f {
+                stage.unit.keys.retain(|_, &mut key| key != K);
+            }
+        });
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    scene.has(&[(THEM_1, J)]);
 }
