@@ -139,6 +139,29 @@ where
         })
     }
 
+    /// Unregisters the members from `new` on, which were registered last, where the member `witness`
+    /// has lost the new key of `out` meanwhile: this host was fenced.
+    ///
+    /// # Errors
+    /// [`MapError::NotRegistered`] then.
+    pub fn keep_if_registered(
+        &mut self,
+        witness: usize,
+        new: usize,
+        out: &PersistentReserveOut,
+    ) -> Result<(), MapError<E::Error>> {
+        let key = out.service_action_reservation_key;
+        if key == ReservationKey::NONE || !self.is_registered_no_more(witness, out) {
+            return Ok(());
+        }
+        let mut paths = Vec::new();
+        for place in new..self.members.len() {
+            let state = self.undo(place, out, ReservationKey::NONE);
+            paths.push(self.report(place, state));
+        }
+        Err(MapError::NotRegistered { key, paths })
+    }
+
     /// Whether the member `place` certainly lacks the new key of `out`.
     fn is_registered_no_more(&mut self, place: usize, out: &PersistentReserveOut) -> bool {
         let key = out.service_action_reservation_key;

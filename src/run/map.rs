@@ -327,6 +327,17 @@ impl<'a, 'c> Assembly<'a, 'c> {
             let more = self.carry_out(out);
             self.unit.members.splice(0..0, old);
             changed.paths.extend(more?.paths);
+            let was_there = |report: &PathReport| {
+                matches!(report.change, PathChange::Done | PathChange::AlreadySo)
+            };
+            let witness = self.unit.members[..known].iter().position(|member| {
+                let mut reports = changed.paths.iter();
+                reports.any(|report| report.name == member.name && was_there(report))
+            });
+            if let Some(witness) = witness {
+                let all = self.unit.keep_if_registered(witness, known, out);
+                all.map_err(|source| self.error(source))?;
+            }
         }
         Ok(is_new)
     }

@@ -1281,3 +1281,18 @@ fn a_fenced_path_is_not_registered_again_by_taking_back() {
     assert_ne!(ran.status, 0);
     scene.has(&[(THEM_1, J)]);
 }
+
+#[test]
+fn a_path_that_comes_after_a_fence_is_not_registered() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J)])
+        .event(|path, cdb, stage| {
+            if path == 1 && cdb[0] == 0x5e {
+                stage.unit.keys.remove(&US_1);
+            }
+        });
+    *scene.told.borrow_mut() = vec![vec![path(0)], vec![path(0), path(1)]];
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    scene.has(&[(THEM_1, J)]);
+}
