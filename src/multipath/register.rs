@@ -69,7 +69,7 @@ where
             }
             // The others are registered by name where the first one's command names them.
             let mut command = out.clone();
-            if !steps.is_empty() && out.specifies_initiator_ports() {
+            if steps.iter().any(|(_, step)| step.is_there()) && out.specifies_initiator_ports() {
                 command.transport_ids = Default::default();
             }
             let prior = match &before {
@@ -199,6 +199,10 @@ where
             Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
             Ended::Unknown(error) => return Ok(Step::Unknown(error)),
             Ended::Refused(error) => return Err(Cause::Refused(error)),
+            // To have the key already is not to have registered the initiator ports that are named.
+            Ended::Conflict(error) if out.specifies_initiator_ports() => {
+                return Err(Cause::Refused(error));
+            }
             Ended::Conflict(_) => {}
         }
         // GOOD exactly where this nexus has the key: another run or a daemon was faster, or the
@@ -408,9 +412,21 @@ where
                 kept.push(*place);
             }
         }
+        let named = match out.specifies_initiator_ports() {
+            true => steps.iter().position(|(_, step)| step.is_there()),
+            false => None,
+        };
         let mut reports = Vec::new();
-        for (place, step) in steps.iter().rev() {
+        for (index, (place, step)) in steps.iter().enumerate().rev() {
             let state = match step {
+                Step::Made(Some(prior)) if named == Some(index) => {
+                    match self.undo(*place, out, *prior) {
+                        PathChange::Undone => PathChange::NotUndone(
+                            "the initiator ports that were named stay registered".to_owned(),
+                        ),
+                        other => other,
+                    }
+                }
                 // It was registered by this run, or after it was fenced.
                 Step::Made(None) if is_fenced => self.undo(*place, out, ReservationKey::NONE),
                 Step::AlreadySo if is_fenced && ignores => {

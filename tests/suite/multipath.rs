@@ -1296,3 +1296,28 @@ fn a_path_that_comes_after_a_fence_is_not_registered() {
     assert_ne!(ran.status, 0);
     scene.has(&[(THEM_1, J)]);
 }
+
+const NAMED: &str = "-n -o -G -S abc -X sas,5000c50000000003";
+
+#[test]
+fn initiator_ports_are_named_where_the_command_gets_through() {
+    let lists = |scene: &Scene| -> Vec<(usize, usize)> {
+        let stage = scene.stage();
+        let sent = stage.sent.iter();
+        sent.filter(|(_, bytes)| bytes[..2] == [0x5f, 0])
+            .map(|(path, bytes)| (*path, bytes.len()))
+            .collect()
+    };
+    let scene = Scene::new().event(|path, cdb, stage| {
+        if path == 0 && cdb[0] == 0x5f {
+            stage.paths[0].fault = Some(Fault::Errno(libc::ENODEV));
+        }
+    });
+    scene.run(&format!("{NAMED} {MAP}"));
+    assert_eq!(lists(&scene)[1], (1, 10 + 24 + 28));
+    // The path has the key already: what was named is not registered by that.
+    let scene = Scene::new().registered(&[(US_1, K)]);
+    let ran = scene.run(&format!("{NAMED} {MAP}"));
+    assert_eq!(ran.status, 24, "{}", ran.stderr);
+    scene.has(&[(US_1, K)]);
+}
