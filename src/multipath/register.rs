@@ -688,7 +688,9 @@ where
         if with_key.len() < 2 || !all_own {
             return;
         }
+        // What all registrants hold is that of the others still.
         let held = with_key.iter().find_map(|one| one.held);
+        let held = held.filter(|(_, kind)| !kind.is_held_by_all());
         let preempt = PersistentReserveOut {
             reservation_key: key,
             service_action_reservation_key: key,

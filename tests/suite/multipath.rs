@@ -1321,3 +1321,16 @@ fn initiator_ports_are_named_where_the_command_gets_through() {
     assert_eq!(ran.status, 24, "{}", ran.stderr);
     scene.has(&[(US_1, K)]);
 }
+
+#[test]
+fn what_all_registrants_hold_is_not_released_by_one_that_goes() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .held_by_all(7)
+        .fault(1, Fault::Errno(libc::ENODEV));
+    scene
+        .run("-n -o -G -K abc /dev/mapper/mpatha")
+        .is(0, "", &["sdb"]);
+    scene.has(&[(THEM_1, J)]);
+    assert_eq!(scene.stage().unit.holder, Some((None, 7)));
+}
