@@ -546,6 +546,11 @@ where
                 }
             }
         }
+        // Then it is the one that goes.
+        let before = match key {
+            None => self.any.read_keys()?.keys,
+            Some(_) => Vec::new(),
+        };
         let mut paths = Vec::new();
         let mut conflict = None;
         let mut last_error = None;
@@ -611,6 +616,19 @@ where
                 notes: Vec::new(),
             });
         }
+        let key = match key {
+            Some(key) => Some(key),
+            None => {
+                let after = self.any.read_keys()?.keys;
+                let count =
+                    |keys: &[ReservationKey], key| keys.iter().filter(|&&one| one == key).count();
+                let gone = |key: &ReservationKey| {
+                    let left = count(&after, *key);
+                    left > 0 && left < count(&before, *key)
+                };
+                before.iter().copied().find(gone)
+            }
+        };
         self.left_over(key, paths)
     }
 

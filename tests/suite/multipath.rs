@@ -1334,3 +1334,14 @@ fn what_all_registrants_hold_is_not_released_by_one_that_goes() {
     scene.has(&[(THEM_1, J)]);
     assert_eq!(scene.stage().unit.holder, Some((None, 7)));
 }
+
+#[test]
+fn what_is_left_of_an_unknown_key_is_told() {
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .fault(1, Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -I -S 0 /dev/mapper/mpatha");
+    ran.is(38, "", &["1 more registration(s) with key 0xabc"]);
+    scene.has(&[(US_2, K), (THEM_1, J)]);
+}
