@@ -1345,3 +1345,17 @@ fn what_is_left_of_an_unknown_key_is_told() {
     ran.is(38, "", &["1 more registration(s) with key 0xabc"]);
     scene.has(&[(US_2, K), (THEM_1, J)]);
 }
+
+#[test]
+fn a_lost_reserve_is_not_settled_by_another_node_with_the_same_key() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, K)])
+        .fault(0, Fault::CommandLost)
+        .event(|path, cdb, stage| {
+            if path == 0 && cdb[0] == 0x5f {
+                stage.unit.holder = Some((Some(THEM_1), 5));
+            }
+        });
+    let ran = scene.run("-n -o -R -K abc -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 24, "{}", ran.stderr);
+}
