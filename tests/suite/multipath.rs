@@ -1359,3 +1359,13 @@ fn a_lost_reserve_is_not_settled_by_another_node_with_the_same_key() {
     let ran = scene.run("-n -o -R -K abc -T 5 /dev/mapper/mpatha");
     assert_eq!(ran.status, 24, "{}", ran.stderr);
 }
+
+#[test]
+fn the_own_key_is_not_preempted_on_paths_that_are_away() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .state(1, PathState::Offline);
+    let ran = scene.run("-n -o -P -K abc -S abc -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 31, "{}", ran.stderr);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
