@@ -376,10 +376,17 @@ where
             TargetPorts::All => true,
             TargetPorts::Relative(relative) => relative == port,
         };
+        // Over several initiator ports: whose a registration is is not known.
+        let is_shared = self
+            .members
+            .iter()
+            .enumerate()
+            .any(|(other, member)| other != place && member.target_port == Some(port));
         let mut own = None;
         for descriptor in full_status.descriptors.iter().filter(at_port) {
             match (self.is_own(descriptor)?, own) {
                 (false, _) => {}
+                (true, None) if is_shared => return None,
                 (true, None) => own = Some(descriptor.reservation_key),
                 // Several initiator ports of this host use that target port: which one is this
                 // path's is not known.

@@ -1369,3 +1369,20 @@ fn the_own_key_is_not_preempted_on_paths_that_are_away() {
     assert_eq!(ran.status, 31, "{}", ran.stderr);
     scene.has(&[(US_1, K), (US_2, K)]);
 }
+
+#[test]
+fn a_registration_of_our_other_port_is_another_paths() {
+    let other: Nexus = (US + 8, 1);
+    let mut scene = Scene::of(&[US_1, other, (US, 3)])
+        .registered(&[(other, K)])
+        .fault(2, Fault::SenseOut(5, 0x26, 0));
+    scene.own = vec![TransportId::sas(US), TransportId::sas(US + 8)];
+    let ran = scene.run("-n -o -I -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    // What the first path had is not known.
+    assert!(
+        ran.stderr.contains("path sda: done, and not undone"),
+        "{}",
+        ran.stderr
+    );
+}
