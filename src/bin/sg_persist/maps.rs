@@ -103,7 +103,7 @@ fn start() -> io::Result<Remote> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    Remote::new(Requests(here.try_clone()?), here, thread::start)
+    Remote::new(Requests(here.try_clone()?), here, thread::start_quiet)
 }
 
 /// Where the requests go. A worker that is gone is an error, and no signal.
