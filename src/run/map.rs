@@ -49,6 +49,14 @@ struct Assembly<'a, 'c> {
     seen: BTreeSet<(u64, u64)>,
 }
 
+/// How long to wait for the lock: no longer than until the run has to end.
+fn lock_patience(session: &Session<'_, '_>) -> Duration {
+    let left = session
+        .deadline
+        .map(|deadline| deadline.saturating_sub(session.clock.now()));
+    left.map_or(LOCK_PATIENCE, |left| left.min(LOCK_PATIENCE))
+}
+
 /// Makes the change `out` to the map behind `device`. With `verify` its effect is read back.
 pub(super) fn change<'a, 'c>(
     session: &'a Session<'a, 'c>,
@@ -58,7 +66,7 @@ pub(super) fn change<'a, 'c>(
     out: &PersistentReserveOut,
     verify: bool,
 ) -> Result<(), Error> {
-    let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
+    let _lock = session.maps.lock(open.map.number, lock_patience(session));
     let mut assembly = Assembly::new(session, name, device, open)?;
     let carried_out = assembly.carry_out(out);
     if let Err(error) = &carried_out {
@@ -86,7 +94,7 @@ pub(super) fn repair<'a, 'c>(
     open: OpenMap,
     out: &PersistentReserveOut,
 ) -> Result<(), Error> {
-    let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
+    let _lock = session.maps.lock(open.map.number, lock_patience(session));
     let mut assembly = Assembly::new(session, name, device, open)?;
     let repaired = assembly.unit.repair(out, out.reservation_key);
     let repaired = repaired.map_err(|source| assembly.error(source))?;

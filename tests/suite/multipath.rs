@@ -41,6 +41,8 @@ struct Scene {
     /// What sysfs says of the paths, each time that it is asked: the last of them again and again.
     told: RefCell<Vec<Vec<MapPath>>>,
     asked: Cell<usize>,
+    /// How long the lock was waited for.
+    locked_within: Cell<Duration>,
     own: Vec<TransportId>,
     groups: Cell<usize>,
     /// Set by a signal.
@@ -115,6 +117,7 @@ impl Scene {
             stage: Arc::new(Mutex::new(stage)),
             told: RefCell::new(vec![(0..nexuses.len()).map(path).collect()]),
             asked: Cell::new(0),
+            locked_within: Cell::default(),
             own: vec![TransportId::sas(US)],
             groups: Cell::new(0),
             stop: Arc::default(),
@@ -321,7 +324,8 @@ impl Maps for Scene {
         })
     }
 
-    fn lock(&self, _: BlockNumber, _: Duration) -> Option<Lock> {
+    fn lock(&self, _: BlockNumber, within: Duration) -> Option<Lock> {
+        self.locked_within.set(within);
         None
     }
 
@@ -1385,4 +1389,11 @@ fn a_registration_of_our_other_port_is_another_paths() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn a_deadline_is_that_of_the_lock_too() {
+    let scene = Scene::new();
+    scene.run("--deadline=2.5 -n -o -G -S abc /dev/mapper/mpatha");
+    assert_eq!(scene.locked_within.get(), Duration::from_millis(2500));
 }
