@@ -361,6 +361,17 @@ where
         Some(self.own_ports.iter().any(|own| own.is_same_port(id)))
     }
 
+    /// Whether this host has a registration; `None` where that is not known.
+    pub fn is_registered_anywhere(&mut self) -> Option<bool> {
+        let full_status = self.full_status()?;
+        let own = full_status.descriptors.iter().map(|one| self.is_own(one));
+        let own = own.collect::<Vec<_>>();
+        match own.contains(&Some(true)) {
+            true => Some(true),
+            false => own.iter().all(Option::is_some).then_some(false),
+        }
+    }
+
     /// The key that the nexus of the member `place` is registered with, by `full_status`; the outer
     /// `None` where that is not known.
     pub(super) fn key_of(

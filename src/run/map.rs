@@ -395,6 +395,14 @@ impl<'a, 'c> Assembly<'a, 'c> {
             {
                 let key = out.reservation_key;
                 let keys = any.read_keys().map_err(unread)?.keys;
+                if out.action == ServiceAction::RegisterAndIgnoreExistingKey && !keys.is_empty() {
+                    let expected = "no registration of this host".to_owned();
+                    return match self.unit.is_registered_anywhere() {
+                        Some(false) => Ok(()),
+                        Some(true) => missing(expected, "one"),
+                        None => doubtful(expected, "some, and whose they are is not told"),
+                    };
+                }
                 match keys.iter().filter(|&&one| one == key).count() {
                     0 => Ok(()),
                     left => doubtful(

@@ -1397,3 +1397,25 @@ fn a_deadline_is_that_of_the_lock_too() {
     scene.run("--deadline=2.5 -n -o -G -S abc /dev/mapper/mpatha");
     assert_eq!(scene.locked_within.get(), Duration::from_millis(2500));
 }
+
+#[test]
+fn unregistering_whatever_key_is_verified_by_what_is_seen() {
+    let run = |scene: &Scene| scene.run("--verify -n -o -I -S 0 /dev/mapper/mpatha");
+    // Another run of ours registers it again.
+    let again = |scene: Scene| {
+        scene
+            .registered(&[(US_1, K), (US_2, K)])
+            .event(|path, cdb, stage| {
+                if path == 1 && cdb[0] == 0x5f {
+                    stage.unit.keys.insert(US_1, K);
+                }
+            })
+    };
+    let scene = again(Scene::new());
+    assert_eq!(run(&scene).status, 37);
+    let scene = again(Scene::new().without_full_status());
+    assert_eq!(run(&scene).status, 38);
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+    assert_eq!(run(&scene).status, 0);
+    scene.has(&[(THEM_1, J)]);
+}
