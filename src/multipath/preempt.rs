@@ -66,7 +66,9 @@ where
     /// nothing to take over.
     fn take_over(&mut self, out: &PersistentReserveOut) -> Result<Changed, MapError<E::Error>> {
         let key = out.reservation_key;
-        if self.members.len() == 1 {
+        // A path that is away is registered still, maybe.
+        let has_others = self.paths.as_ref().is_some_and(|paths| paths.len() > 1);
+        if self.members.len() == 1 && !has_others {
             let ended = self.once(out, |_| {
                 Ok(Err("it was a preempt of its own key".to_owned()))
             })?;

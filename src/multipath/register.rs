@@ -15,8 +15,9 @@ enum Step<E> {
     Made(Option<ReservationKey>),
     /// It had the key already.
     AlreadySo,
-    /// It has neither the old nor the new key.
-    Without(E),
+    /// It has neither the old nor the new key: a path that never was registered, or a host that was
+    /// fenced.
+    Lacks(E),
     /// The command did not get there.
     Unreached(E),
     /// Nobody knows what became of it.
@@ -35,10 +36,12 @@ enum Cause<E> {
     Refused(E),
     Foreign(E),
     Dead(E),
+    /// The first one to be registered is registered no more: this host was fenced meanwhile.
+    Fenced(ReservationKey),
     /// A signal has come, before this path's turn.
     Stopped,
-    /// Another node removed this one's registrations meanwhile.
-    Fenced(E),
+    /// Another node removed this one's registrations meanwhile, and this path says so.
+    Lost(E),
 }
 
 /// The first path that has the new key.
@@ -94,7 +97,7 @@ where
             }
             // The others are registered by name where the first one's command names them.
             let mut command = out.clone();
-            if !steps.is_empty() && out.specifies_initiator_ports() {
+            if steps.iter().any(|(_, step)| step.is_there()) && out.specifies_initiator_ports() {
                 command.transport_ids = Default::default();
             }
             let prior = match &before {
@@ -108,7 +111,7 @@ where
             match step {
                 Ok(step) => steps.push((place, step)),
                 Err(Cause::Refused(error)) if Member::<E>::is_lost(&error) => {
-                    cause = Some((place, Cause::Fenced(error)));
+                    cause = Some((place, Cause::Lost(error)));
                     break;
                 }
                 Err(found) => {
@@ -117,16 +120,12 @@ where
                 }
             }
         }
-        let mut witness = first_there(&steps);
+        let first = steps.iter().position(|(_, step)| step.is_there());
         if cause.is_none() && !self.is_stopped() {
             self.hear_late(&mut steps, out);
-            witness = witness.or_else(|| first_there(&steps));
-            cause = self.take_in(&mut steps, out);
         }
-        if cause.is_none()
-            && let Some(witness) = witness
-        {
-            cause = self.fenced(witness, &steps, out);
+        if cause.is_none() && !self.is_stopped() {
+            cause = self.register_lacking(&mut steps, out);
         }
         if cause.is_none() && self.is_stopped() && steps.iter().any(|(_, step)| !step.is_there()) {
             cause = Some((self.members.len() - 1, Cause::Stopped));
@@ -142,14 +141,24 @@ where
                 }
             }
         }
+        // Whoever has removed its registration meanwhile means those that came after it as well.
+        let first = first.or_else(|| steps.iter().position(|(_, step)| step.is_there()));
+        let several = steps.iter().filter(|(_, step)| step.is_there()).count() > 1;
+        if let Some((place, _)) = first.and_then(|first| steps.get(first))
+            && cause.is_none()
+            && several
+            && self.is_registered_no_more(*place, out)
+        {
+            cause = Some((*place, Cause::Fenced(out.service_action_reservation_key)));
+        }
         if let Some((place, cause)) = cause {
             return Err(self.take_back(out, steps, place, cause));
         }
         if first_there(&steps).is_none() {
             let paths = self.reports(&steps);
             let last = steps.pop().and_then(|(_, step)| match step {
-                Step::Without(error) | Step::Unreached(error) | Step::Unknown(error) => Some(error),
-                Step::Made(_) | Step::AlreadySo => None,
+                Step::Unreached(error) | Step::Unknown(error) => Some(error),
+                Step::Made(_) | Step::AlreadySo | Step::Lacks(_) => None,
             });
             return Err(MapError::NoPath {
                 source: last,
@@ -201,12 +210,44 @@ where
         self.left_over(Some(old), paths.to_vec()).map(|_| ())
     }
 
+    /// Unregisters the members from `new` on, which were registered last, where the member `witness`
+    /// has lost the new key of `out` meanwhile: this host was fenced.
+    ///
+    /// # Errors
+    /// [`MapError::NotRegistered`] then.
+    pub fn keep_if_registered(
+        &mut self,
+        witness: usize,
+        new: usize,
+        out: &PersistentReserveOut,
+    ) -> Result<(), MapError<E::Error>> {
+        let key = out.service_action_reservation_key;
+        if key == ReservationKey::NONE || !self.is_registered_no_more(witness, out) {
+            return Ok(());
+        }
+        let mut paths = Vec::new();
+        for place in new..self.members.len() {
+            let state = self.undo(place, out, ReservationKey::NONE);
+            paths.push(self.report(place, state));
+        }
+        Err(MapError::NotRegistered { key, paths })
+    }
+
+    /// Whether the member `place` certainly lacks the new key of `out`.
+    fn is_registered_no_more(&mut self, place: usize, out: &PersistentReserveOut) -> bool {
+        let key = out.service_action_reservation_key;
+        matches!(
+            self.members[place].register(out, key, key),
+            Ended::Conflict(_)
+        )
+    }
+
     fn reports(&self, steps: &[(usize, Step<E::Error>)]) -> Vec<PathReport> {
         let report = |(place, step): &(usize, Step<E::Error>)| {
             let state = match step {
                 Step::Made(_) => PathChange::Done,
                 Step::AlreadySo => PathChange::AlreadySo,
-                Step::Without(error) | Step::Unreached(error) => {
+                Step::Lacks(error) | Step::Unreached(error) => {
                     PathChange::Unreached(error.to_string())
                 }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
@@ -229,6 +270,10 @@ where
             Ended::NotOnThisPath(error) => return Ok(Step::Unreached(error)),
             Ended::Unknown(error) => return Ok(Step::Unknown(error)),
             Ended::Refused(error) => return Err(Cause::Refused(error)),
+            // To have the key already is not to have registered the initiator ports that are named.
+            Ended::Conflict(error) if out.specifies_initiator_ports() => {
+                return Err(Cause::Refused(error));
+            }
             Ended::Conflict(_) => {}
         }
         // GOOD exactly where this nexus has the key: another run or a daemon was faster, or the
@@ -239,69 +284,39 @@ where
             Ended::Unknown(error) => Ok(Step::Unknown(error)),
             Ended::Refused(error) => Err(Cause::Refused(error)),
             Ended::Conflict(error) if old == ReservationKey::NONE => Err(Cause::Foreign(error)),
-            Ended::Conflict(error) => Ok(Step::Without(error)),
+            Ended::Conflict(error) => Ok(Step::Lacks(error)),
         }
     }
 
-    /// Registers the paths that have neither key, where another path had one of them. Where none
-    /// had, this node is not registered, and this command does not bring it back.
-    fn take_in(
+    /// Registers the paths that never were registered with the old key, if another one was: where
+    /// none is, this host was fenced, and stays out.
+    fn register_lacking(
         &mut self,
         steps: &mut Vec<(usize, Step<E::Error>)>,
         out: &PersistentReserveOut,
     ) -> Option<(usize, Cause<E::Error>)> {
         let new = out.service_action_reservation_key;
-        let is_registered = first_there(steps).is_some();
-        while let Some(at) = steps
-            .iter()
-            .position(|(_, step)| matches!(step, Step::Without(_)))
-        {
-            let (place, step) = steps.remove(at);
-            let Step::Without(error) = step else {
+        let may = steps.iter().any(|(_, step)| step.is_there());
+        for index in 0..steps.len() {
+            let place = steps[index].0;
+            if !matches!(steps[index].1, Step::Lacks(_)) {
                 continue;
-            };
-            if !is_registered {
-                return Some((place, Cause::Refused(error)));
             }
-            if self.is_stopped() {
-                return Some((place, Cause::Stopped));
+            if !may {
+                return match steps.remove(index) {
+                    (_, Step::Lacks(error)) => Some((place, Cause::Refused(error))),
+                    _ => None,
+                };
             }
-            let ended = self.members[place].register(out, ReservationKey::NONE, new);
-            let step = match ended {
+            steps[index].1 = match self.members[place].register(out, ReservationKey::NONE, new) {
                 Ended::Done => Step::Made(Some(ReservationKey::NONE)),
                 Ended::NotOnThisPath(error) => Step::Unreached(error),
                 Ended::Unknown(error) => Step::Unknown(error),
                 Ended::Refused(error) => return Some((place, Cause::Refused(error))),
                 Ended::Conflict(error) => return Some((place, Cause::Foreign(error))),
             };
-            steps.insert(at, (place, step));
         }
         None
-    }
-
-    /// Whether another node has removed the registration of the path `witness`, which has the new key
-    /// since before the other ones were registered: they are not to have it then, either.
-    fn fenced(
-        &mut self,
-        witness: usize,
-        steps: &[(usize, Step<E::Error>)],
-        out: &PersistentReserveOut,
-    ) -> Option<(usize, Cause<E::Error>)> {
-        let new = out.service_action_reservation_key;
-        let is_later = |(place, step): &(usize, Step<E::Error>)| {
-            *place != witness && matches!(step, Step::Made(_))
-        };
-        if !steps.iter().any(is_later) {
-            return None;
-        }
-        // Only the nexus that has a key can replace it by itself.
-        match self.members[witness].register(out, new, new) {
-            Ended::Conflict(error) => Some((witness, Cause::Fenced(error))),
-            Ended::Refused(error) if Member::<E>::is_lost(&error) => {
-                Some((witness, Cause::Fenced(error)))
-            }
-            _ => None,
-        }
     }
 
     /// REGISTER AND IGNORE EXISTING KEY over one path, which had the key `prior`, if that is known.
@@ -458,32 +473,46 @@ where
         cause: Cause<E::Error>,
     ) -> MapError<E::Error> {
         let new = out.service_action_reservation_key;
+        let is_fenced = matches!(cause, Cause::Fenced(_) | Cause::Lost(_));
+        let ignores = out.action == ServiceAction::RegisterAndIgnoreExistingKey;
+        // One that has lost its key by now does not get it back.
         let mut kept = Vec::new();
+        for (place, step) in &steps {
+            if matches!(step, Step::AlreadySo)
+                && let Ended::Done = self.members[*place].register(out, new, new)
+            {
+                kept.push(*place);
+            }
+        }
+        let named = match out.specifies_initiator_ports() {
+            true => steps.iter().position(|(_, step)| step.is_there()),
+            false => None,
+        };
         let mut reports = Vec::new();
-        let is_fenced = matches!(cause, Cause::Fenced(_));
-        for (place, step) in steps.iter().rev() {
+        for (index, (place, step)) in steps.iter().enumerate().rev() {
             let state = match step {
-                Step::Made(prior) if is_fenced || prior.is_some() => {
+                Step::Made(Some(prior)) if named == Some(index) => {
                     let prior = match is_fenced {
                         true => ReservationKey::NONE,
-                        false => prior.unwrap_or_default(),
+                        false => *prior,
                     };
-                    match self.members[*place].register(out, new, prior) {
-                        // A conflict: the path shares its registration with one taken back before.
-                        Ended::Done | Ended::Conflict(_) => PathChange::Undone,
-                        Ended::Refused(error)
-                        | Ended::NotOnThisPath(error)
-                        | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
+                    match self.undo(*place, out, prior) {
+                        PathChange::Undone => PathChange::NotUndone(
+                            "the initiator ports that were named stay registered".to_owned(),
+                        ),
+                        other => other,
                     }
                 }
-                Step::Made(_) => PathChange::Kept,
-                Step::AlreadySo => {
-                    if !is_fenced {
-                        kept.push(*place);
-                    }
-                    PathChange::AlreadySo
+                // The key that it had before was removed as well, or was to be.
+                Step::Made(_) if is_fenced => self.undo(*place, out, ReservationKey::NONE),
+                Step::AlreadySo if is_fenced && ignores => {
+                    kept.retain(|one| one != place);
+                    self.undo(*place, out, ReservationKey::NONE)
                 }
-                Step::Without(error) | Step::Unreached(error) => {
+                Step::Made(Some(prior)) => self.undo(*place, out, *prior),
+                Step::Made(None) => PathChange::Kept,
+                Step::AlreadySo => PathChange::AlreadySo,
+                Step::Lacks(error) | Step::Unreached(error) => {
                     PathChange::Unreached(error.to_string())
                 }
                 Step::Unknown(error) => PathChange::Unknown(error.to_string()),
@@ -494,11 +523,28 @@ where
         // A path that was registered before keeps its key, also where it shares its registration with
         // one that was taken back.
         for place in kept {
-            if let Ended::Conflict(_) = self.members[place].register(out, new, new) {
+            if !is_fenced && self.is_registered_no_more(place, out) {
                 let _ = self.members[place].register(out, ReservationKey::NONE, new);
             }
         }
         self.cause_error(place, cause, reports)
+    }
+
+    /// Brings one path back to the key `prior`.
+    fn undo(
+        &mut self,
+        place: usize,
+        out: &PersistentReserveOut,
+        prior: ReservationKey,
+    ) -> PathChange {
+        let new = out.service_action_reservation_key;
+        match self.members[place].register(out, new, prior) {
+            // A conflict: the path shares its registration with one taken back before.
+            Ended::Done | Ended::Conflict(_) => PathChange::Undone,
+            Ended::Refused(error) | Ended::NotOnThisPath(error) | Ended::Unknown(error) => {
+                PathChange::NotUndone(error.to_string())
+            }
+        }
     }
 
     /// Why the path `place` ended it, with what became of it on the others.
@@ -511,6 +557,10 @@ where
         let path = self.members[place].name.clone();
         match cause {
             Cause::Stopped => MapError::Stopped { paths: reports },
+            Cause::Fenced(key) => MapError::NotRegistered {
+                key,
+                paths: reports,
+            },
             Cause::Foreign(source) => {
                 let key = self
                     .full_status()
@@ -523,13 +573,11 @@ where
                     paths: reports,
                 }
             }
-            Cause::Refused(source) | Cause::Dead(source) | Cause::Fenced(source) => {
-                MapError::Path {
-                    path,
-                    source,
-                    paths: reports,
-                }
-            }
+            Cause::Refused(source) | Cause::Dead(source) | Cause::Lost(source) => MapError::Path {
+                path,
+                source,
+                paths: reports,
+            },
         }
     }
 
@@ -574,6 +622,11 @@ where
                 }
             }
         }
+        // Then it is the one that goes.
+        let before = match key {
+            None => self.any.read_keys()?.keys,
+            Some(_) => Vec::new(),
+        };
         let mut paths = Vec::new();
         let mut conflict = None;
         let mut last_error = None;
@@ -648,6 +701,19 @@ where
                 notes: Vec::new(),
             });
         }
+        let key = match key {
+            Some(key) => Some(key),
+            None => {
+                let after = self.any.read_keys()?.keys;
+                let count =
+                    |keys: &[ReservationKey], key| keys.iter().filter(|&&one| one == key).count();
+                let gone = |key: &ReservationKey| {
+                    let left = count(&after, *key);
+                    left > 0 && left < count(&before, *key)
+                };
+                before.iter().copied().find(gone)
+            }
+        };
         self.left_over(key, paths)
     }
 
@@ -731,7 +797,9 @@ where
         if with_key.len() <= remaining || !all_own {
             return None;
         }
+        // What all registrants hold is that of the others still.
         let held = with_key.iter().find_map(|one| one.held);
+        let held = held.filter(|(_, kind)| !kind.is_held_by_all());
         let preempt = PersistentReserveOut {
             reservation_key: own,
             service_action_reservation_key: key,

@@ -32,15 +32,16 @@ where
             reservation_type: out.reservation_type,
         };
         let before = self.any.read_reservation().ok();
-        let before = before.and_then(|data| data.reservation);
+        let before = before.map(|data| data.reservation);
         let ended = self.once(out, |unit| {
             let now = unit.any.read_reservation()?.reservation;
             Ok(match now {
                 None => Ok(false),
-                Some(held) if held == asked && before != Some(asked) => Ok(true),
                 Some(held) if held == asked => match unit.is_held_here(&held) {
                     Some(true) => Ok(true),
+                    // Another node has the same key.
                     Some(false) => Ok(false),
+                    None if before == Some(None) => Ok(true),
                     None => Err("it was reserved with this key before, by somebody".to_owned()),
                 },
                 Some(_) => Ok(false),

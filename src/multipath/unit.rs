@@ -16,7 +16,7 @@ use crate::pr::transport_id::TransportId;
 use crate::transport::CommandError;
 
 /// How often a command is sent over the same path again after a unit attention that says that the
-/// reservation was released.
+/// reservation was released, or after any where it does nothing without the key.
 const ATTENTIONS: usize = 5;
 
 /// One usable path of a map: an I_T nexus.
@@ -276,6 +276,9 @@ impl<E: Exchange> Member<E> {
         loop {
             self.unit.exchange_mut().begin_optional();
             let result = self.unit.change(out);
+            // It changes nothing unless this nexus has the key: whoever lost it does not get it back.
+            let has_key = out.action == ServiceAction::Register
+                && out.reservation_key != ReservationKey::NONE;
             let is_released = |error: &E::Error| match E::command_error(error) {
                 Some(CommandError::Sense {
                     sense: Some(sense), ..
@@ -285,7 +288,13 @@ impl<E: Exchange> Member<E> {
             let ended = match result {
                 Ok(()) => Ended::Done,
                 // Another path of this map has released it, or somebody else.
-                Err(error) if attentions > 0 && is_released(&error) => {
+                Err(error)
+                    if attentions > 0
+                        && (is_released(&error)
+                            || has_key
+                                && E::command_error(&error).map(class)
+                                    == Some(Class::Attention)) =>
+                {
                     self.unit.exchange_mut().end_optional(true);
                     attentions -= 1;
                     continue;
@@ -360,6 +369,17 @@ where
         Some(self.own_ports.iter().any(|own| own.is_same_port(id)))
     }
 
+    /// Whether this host has a registration; `None` where that is not known.
+    pub fn is_registered_anywhere(&mut self) -> Option<bool> {
+        let full_status = self.full_status()?;
+        let own = full_status.descriptors.iter().map(|one| self.is_own(one));
+        let own = own.collect::<Vec<_>>();
+        match own.contains(&Some(true)) {
+            true => Some(true),
+            false => own.iter().all(Option::is_some).then_some(false),
+        }
+    }
+
     /// The key that the nexus of the member `place` is registered with, by `full_status`; the outer
     /// `None` where that is not known.
     pub(super) fn key_of(
@@ -375,10 +395,17 @@ where
             TargetPorts::All => true,
             TargetPorts::Relative(relative) => relative == port,
         };
+        // Over several initiator ports: whose a registration is is not known.
+        let is_shared = self
+            .members
+            .iter()
+            .enumerate()
+            .any(|(other, member)| other != place && member.target_port == Some(port));
         let mut own = None;
         for descriptor in full_status.descriptors.iter().filter(at_port) {
             match (self.is_own(descriptor)?, own) {
                 (false, _) => {}
+                (true, None) if is_shared => return None,
                 (true, None) => own = Some(descriptor.reservation_key),
                 // Several initiator ports of this host use that target port: which one is this
                 // path's is not known.

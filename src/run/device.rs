@@ -170,8 +170,10 @@ impl<'a, 'c> Channel<'a, 'c> {
             self.session.record.borrow_mut().cdb = Some(cdb);
         }
         // What is read before a change takes away the unit attention that is meant for the change.
+        // Each path of a map has its own, so that a change over the next one is a change again.
         let is_change = matches!(self.session.task.operation, Operation::Out { .. })
-            && !self.session.record.borrow().change_was_sent;
+            && !self.session.record.borrow().change_was_sent
+            || self.is_of_map && matches!(data, Data::Out(_));
         let Task {
             ua_retries,
             timeout,

@@ -51,6 +51,14 @@ struct Assembly<'a, 'c> {
     seen: BTreeSet<(u64, u64)>,
 }
 
+/// How long to wait for the lock: no longer than until the run has to end.
+fn lock_patience(session: &Session<'_, '_>) -> Duration {
+    let left = session
+        .deadline
+        .map(|deadline| deadline.saturating_sub(session.clock.now()));
+    left.map_or(LOCK_PATIENCE, |left| left.min(LOCK_PATIENCE))
+}
+
 /// Makes the change `out` to the map behind `device`. With `verify` its effect is read back.
 pub(super) fn change<'a, 'c>(
     session: &'a Session<'a, 'c>,
@@ -60,7 +68,7 @@ pub(super) fn change<'a, 'c>(
     out: &PersistentReserveOut,
     verify: bool,
 ) -> Result<(), Error> {
-    let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
+    let _lock = session.maps.lock(open.map.number, lock_patience(session));
     let mut assembly = Assembly::new(session, name, device, open)?;
     let carried_out = assembly.carry_out(out);
     if let Err(error) = &carried_out {
@@ -88,7 +96,7 @@ pub(super) fn repair<'a, 'c>(
     open: OpenMap,
     out: &PersistentReserveOut,
 ) -> Result<(), Error> {
-    let _lock = session.maps.lock(open.map.number, LOCK_PATIENCE);
+    let _lock = session.maps.lock(open.map.number, lock_patience(session));
     let mut assembly = Assembly::new(session, name, device, open)?;
     let repaired = assembly.unit.repair(out, out.reservation_key);
     let repaired = repaired.map_err(|source| assembly.error(source))?;
@@ -369,6 +377,17 @@ impl<'a, 'c> Assembly<'a, 'c> {
             let more = self.carry_out(out);
             self.unit.members.splice(0..0, old);
             changed.paths.extend(more?.paths);
+            let was_there = |report: &PathReport| {
+                matches!(report.change, PathChange::Done | PathChange::AlreadySo)
+            };
+            let witness = self.unit.members[..known].iter().position(|member| {
+                let mut reports = changed.paths.iter();
+                reports.any(|report| report.name == member.name && was_there(report))
+            });
+            if let Some(witness) = witness {
+                let all = self.unit.keep_if_registered(witness, known, out);
+                all.map_err(|source| self.error(source))?;
+            }
         }
         Ok(is_new)
     }
@@ -418,6 +437,14 @@ impl<'a, 'c> Assembly<'a, 'c> {
             {
                 let key = out.reservation_key;
                 let keys = any.read_keys().map_err(unread)?.keys;
+                if out.action == ServiceAction::RegisterAndIgnoreExistingKey && !keys.is_empty() {
+                    let expected = "no registration of this host".to_owned();
+                    return match self.unit.is_registered_anywhere() {
+                        Some(false) => Ok(()),
+                        Some(true) => missing(expected, "one"),
+                        None => doubtful(expected, "some, and whose they are is not told"),
+                    };
+                }
                 match keys.iter().filter(|&&one| one == key).count() {
                     0 => Ok(()),
                     left => doubtful(

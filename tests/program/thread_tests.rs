@@ -104,3 +104,19 @@ fn the_first_process_of_a_container_is_ended_by_nothing() {
         assert!(!thread::does_nothing(0x4000, process));
     }
 }
+
+#[test]
+fn a_quiet_thread_takes_no_signal() {
+    let mask = || SigSet::thread_get_mask().expect("a mask");
+    let before = mask();
+    let (done, results) = mpsc::channel();
+    thread::start_quiet(Box::new(move || {
+        let taken = crate::watch::ENDING
+            .iter()
+            .any(|&one| !mask().contains(one));
+        done.send(taken).expect("somebody listens");
+    }))
+    .expect("a thread");
+    assert_eq!(results.recv_timeout(PATIENCE), Ok(false));
+    assert_eq!(mask(), before);
+}

@@ -41,6 +41,8 @@ struct Scene {
     /// What sysfs says of the paths, each time that it is asked: the last of them again and again.
     told: RefCell<Vec<Vec<MapPath>>>,
     asked: Cell<usize>,
+    /// How long the lock was waited for.
+    locked_within: Cell<Duration>,
     own: Vec<TransportId>,
     groups: Cell<usize>,
     /// Set by a signal.
@@ -115,6 +117,7 @@ impl Scene {
             stage: Arc::new(Mutex::new(stage)),
             told: RefCell::new(vec![(0..nexuses.len()).map(path).collect()]),
             asked: Cell::new(0),
+            locked_within: Cell::default(),
             own: vec![TransportId::sas(US)],
             groups: Cell::new(0),
             stop: Arc::default(),
@@ -321,7 +324,8 @@ impl Maps for Scene {
         })
     }
 
-    fn lock(&self, _: BlockNumber, _: Duration) -> Option<Lock> {
+    fn lock(&self, _: BlockNumber, within: Duration) -> Option<Lock> {
+        self.locked_within.set(within);
         None
     }
 
@@ -474,6 +478,7 @@ pub(crate) fn registers_both_paths() {
     scene
         .run("-n -o -G -S abc /dev/mapper/mpatha")
         .is(0, "", &[])
+        // And whether the first one is registered still.
         .sent(&["a:00", "b:00", "a:00"]);
     scene.has(&[(US_1, K), (US_2, K)]);
 }
@@ -1315,4 +1320,233 @@ fn a_conflict_on_a_map_is_explained() {
         "-R -K abc -T 5",
         "0xdef",
     );
+}
+
+// What another node does meanwhile, and what comes late.
+
+#[test]
+fn a_late_answer_is_not_taken_for_the_next_one() {
+    // The keys as they were before come when nobody waits for them any more, and the path that was
+    // used meanwhile dies.
+    let mut is_first = true;
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K)])
+        .event(move |path, cdb, stage| {
+            if path == 0 {
+                let first = std::mem::replace(&mut is_first, false);
+                stage.paths[0].fault = first.then_some(Fault::Slow(Duration::from_secs(9)));
+            } else if cdb[0] == 0x5e && !stage.unit.keys.contains_key(&US_2) {
+                stage.paths[1].fault = Some(Fault::Errno(libc::ENODEV));
+            }
+        });
+    let ran = scene.run("-n -o -G -K abc /dev/mapper/mpatha");
+    ran.is(38, "", &["; 1 more registration(s) with key 0xabc"]);
+    scene.has(&[(US_1, K)]);
+}
+
+#[test]
+fn a_key_that_is_gone_from_all_paths_is_not_replaced() {
+    for scene in [Scene::new(), Scene::of(&[US_1])] {
+        let scene = scene.registered(&[(THEM_1, J)]);
+        let ran = scene.run("-n -o -G -K abc -S 123 /dev/mapper/mpatha");
+        assert_eq!(ran.status, 24, "{}", ran.stderr);
+        scene.has(&[(THEM_1, J)]);
+    }
+    // It is on one path, or the new one is: the other path was out of reach.
+    for key in [K, 0x123] {
+        for nexus in [US_1, US_2] {
+            let scene = Scene::new().registered(&[(nexus, key)]);
+            let ran = scene.run("-n -o -G -K abc -S 123 /dev/mapper/mpatha");
+            ran.is(0, "", &[]);
+            scene.has(&[(US_1, 0x123), (US_2, 0x123)]);
+        }
+    }
+}
+
+/// Another node preempts ours with the key `victim` when the change is on its way over the second
+/// path.
+fn preempted(scene: Scene, victim: u64, attends: bool) -> Scene {
+    let mut is_done = false;
+    scene.event(move |path, cdb, stage| {
+        if path == 1 && cdb[0] == 0x5f && !std::mem::replace(&mut is_done, true) {
+            for nexus in [US_1, US_2] {
+                if stage.unit.keys.get(&nexus) == Some(&victim) {
+                    stage.unit.keys.remove(&nexus);
+                    if attends {
+                        stage
+                            .unit
+                            .attentions
+                            .entry(nexus)
+                            .or_default()
+                            .push((0x2a, 5));
+                    }
+                }
+            }
+        }
+    })
+}
+
+#[test]
+fn whoever_is_fenced_while_it_registers_stays_out() {
+    for attends in [false, true] {
+        for action in ["-G", "-I"] {
+            for before in [&[][..], &[(US_1, K), (US_2, K)], &[(US_1, K)], &[(US_2, K)]] {
+                let scene = Scene::new().registered(&[(THEM_1, J)]).registered(before);
+                let scene = preempted(scene, K, attends);
+                let ran = scene.run(&format!("-n -o {action} -S abc {MAP}"));
+                assert_ne!(ran.status, 0, "{action} {before:?} {attends}");
+                scene.has(&[(THEM_1, J)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fenced_path_is_not_registered_again_by_taking_back() {
+    let scene = Scene::of(&[US_1, US_2, (US, 3)])
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .fault(2, Fault::SenseOut(5, 0x26, 0))
+        .event(|path, cdb, stage| {
+            if path == 2 && cdb[0] == 0x5f {
+                stage.unit.keys.retain(|_, &mut key| key != K);
+            }
+        });
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    scene.has(&[(THEM_1, J)]);
+}
+
+#[test]
+fn a_path_that_comes_after_a_fence_is_not_registered() {
+    let scene = Scene::new()
+        .registered(&[(THEM_1, J)])
+        .event(|path, cdb, stage| {
+            if path == 1 && cdb[0] == 0x5e {
+                stage.unit.keys.remove(&US_1);
+            }
+        });
+    *scene.told.borrow_mut() = vec![vec![path(0)], vec![path(0), path(1)]];
+    let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    scene.has(&[(THEM_1, J)]);
+}
+
+const NAMED: &str = "-n -o -G -S abc -X sas,5000c50000000003";
+
+#[test]
+fn initiator_ports_are_named_where_the_command_gets_through() {
+    let lists = |scene: &Scene| -> Vec<(usize, usize)> {
+        let stage = scene.stage();
+        let sent = stage.sent.iter();
+        sent.filter(|(_, bytes)| bytes[..2] == [0x5f, 0])
+            .map(|(path, bytes)| (*path, bytes.len()))
+            .collect()
+    };
+    let scene = Scene::new().event(|path, cdb, stage| {
+        if path == 0 && cdb[0] == 0x5f {
+            stage.paths[0].fault = Some(Fault::Errno(libc::ENODEV));
+        }
+    });
+    scene.run(&format!("{NAMED} {MAP}"));
+    assert_eq!(lists(&scene)[1], (1, 10 + 24 + 28));
+    // The path has the key already: what was named is not registered by that.
+    let scene = Scene::new().registered(&[(US_1, K)]);
+    let ran = scene.run(&format!("{NAMED} {MAP}"));
+    assert_eq!(ran.status, 24, "{}", ran.stderr);
+    scene.has(&[(US_1, K)]);
+}
+
+#[test]
+fn what_all_registrants_hold_is_not_released_by_one_that_goes() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .held_by_all(7)
+        .fault(1, Fault::Errno(libc::ENODEV));
+    scene
+        .run("-n -o -G -K abc /dev/mapper/mpatha")
+        .is(0, "", &["sdb"]);
+    scene.has(&[(THEM_1, J)]);
+    assert_eq!(scene.stage().unit.holder, Some((None, 7)));
+}
+
+#[test]
+fn what_is_left_of_an_unknown_key_is_told() {
+    let scene = Scene::new()
+        .without_full_status()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, J)])
+        .fault(1, Fault::Errno(libc::ENODEV));
+    let ran = scene.run("-n -o -I -S 0 /dev/mapper/mpatha");
+    ran.is(38, "", &["1 more registration(s) with key 0xabc"]);
+    scene.has(&[(US_2, K), (THEM_1, J)]);
+}
+
+#[test]
+fn a_lost_reserve_is_not_settled_by_another_node_with_the_same_key() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K), (THEM_1, K)])
+        .fault(0, Fault::CommandLost)
+        .event(|path, cdb, stage| {
+            if path == 0 && cdb[0] == 0x5f {
+                stage.unit.holder = Some((Some(THEM_1), 5));
+            }
+        });
+    let ran = scene.run("-n -o -R -K abc -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 24, "{}", ran.stderr);
+}
+
+#[test]
+fn the_own_key_is_not_preempted_on_paths_that_are_away() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .state(1, PathState::Offline);
+    let ran = scene.run("-n -o -P -K abc -S abc -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 31, "{}", ran.stderr);
+    scene.has(&[(US_1, K), (US_2, K)]);
+}
+
+#[test]
+fn a_registration_of_our_other_port_is_another_paths() {
+    let other: Nexus = (US + 8, 1);
+    let mut scene = Scene::of(&[US_1, other, (US, 3)])
+        .registered(&[(other, K)])
+        .fault(2, Fault::SenseOut(5, 0x26, 0));
+    scene.own = vec![TransportId::sas(US), TransportId::sas(US + 8)];
+    let ran = scene.run("-n -o -I -S abc /dev/mapper/mpatha");
+    assert_ne!(ran.status, 0);
+    // What the first path had is not known.
+    assert!(
+        ran.stderr.contains("path sda: done, and not undone"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_deadline_is_that_of_the_lock_too() {
+    let scene = Scene::new();
+    scene.run("--deadline=2.5 -n -o -G -S abc /dev/mapper/mpatha");
+    assert_eq!(scene.locked_within.get(), Duration::from_millis(2500));
+}
+
+#[test]
+fn unregistering_whatever_key_is_verified_by_what_is_seen() {
+    let run = |scene: &Scene| scene.run("--verify -n -o -I -S 0 /dev/mapper/mpatha");
+    // Another run of ours registers it again.
+    let again = |scene: Scene| {
+        scene
+            .registered(&[(US_1, K), (US_2, K)])
+            .event(|path, cdb, stage| {
+                if path == 1 && cdb[0] == 0x5f {
+                    stage.unit.keys.insert(US_1, K);
+                }
+            })
+    };
+    let scene = again(Scene::new());
+    assert_eq!(run(&scene).status, 37);
+    let scene = again(Scene::new().without_full_status());
+    assert_eq!(run(&scene).status, 38);
+    let scene = Scene::new().registered(&[(US_1, K), (US_2, K), (THEM_1, J)]);
+    assert_eq!(run(&scene).status, 0);
+    scene.has(&[(THEM_1, J)]);
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::socket::{MsgFlags, send};
 use sg_persist::host_ports::SYSFS;
 use sg_persist::multipath::Maps;
@@ -25,7 +24,6 @@ use sg_persist::transport::remote::{Carriers, Nodes, Remote, worker};
 
 use crate::stop::Stop;
 use crate::thread;
-use crate::watch::ENDING;
 
 /// What the worker is called: no command line of a user begins so.
 const WORKER: &str = "[sg_persist worker]";
@@ -105,13 +103,7 @@ fn start() -> io::Result<Remote> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    // A signal has to come to a thread that knows what is to be done then, not to the one that hears
-    // the replies.
-    let ending: SigSet = ENDING.into_iter().collect();
-    let before = ending.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let remote = Remote::new(Requests(here.try_clone()?), here, thread::start);
-    before.thread_set_mask()?;
-    remote
+    Remote::new(Requests(here.try_clone()?), here, thread::start_quiet)
 }
 
 /// Where the requests go. A worker that is gone is an error, and no signal.

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::time::TimeSpec;
 
 /// What a thread does.
@@ -53,6 +53,18 @@ pub(crate) fn start(task: Task) -> io::Result<()> {
     check(unsafe {
         libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, task.cast())
     })
+}
+
+/// As [`start`], for a thread that takes no signal: one that lets a signal through for which the others
+/// have something to take back first would have it end the process.
+///
+/// # Errors
+/// Those of [`start`].
+pub(crate) fn start_quiet(task: Task) -> io::Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let started = start(task);
+    before.thread_set_mask()?;
+    started
 }
 
 /// Runs the task behind `task`.
