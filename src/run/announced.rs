@@ -26,7 +26,7 @@ pub(super) struct Ended {
     /// Its line in a list of overviews.
     pub(super) row: Option<Row>,
     /// What is told of it, where a document is wanted.
-    pub(super) document: Option<Document>,
+    pub(super) document: Option<Box<Document>>,
 }
 
 /// The form in which it is shown.
@@ -184,7 +184,11 @@ impl<'a, 'c> Announced<'a, 'c> {
             plain_text: json.plain_text.then_some(&plain[..]),
             exit_status: json.exit_status.then(|| (status.code(), meaning)),
         };
-        let documents: Vec<Document> = ended.into_iter().filter_map(|one| one.document).collect();
+        let documents: Vec<Document> = ended
+            .into_iter()
+            .filter_map(|one| one.document)
+            .map(|one| *one)
+            .collect();
         json::many(&parts, &documents, document::layout(json))
     }
 

@@ -297,8 +297,9 @@ impl Crew<'_> {
         let _ = console.finish();
         let row = session.record.borrow_mut().rows.pop();
         let json = task.json.as_ref();
-        let document =
-            json.map(|json| document::document(&session, json, None, b"", status, error));
+        let document = json
+            .map(|json| document::document(&session, json, None, b"", status, error))
+            .map(Box::new);
         drop(session);
         Ended {
             index,
@@ -328,7 +329,8 @@ fn not_sent(task: &Task, units: &Units, index: usize, status: ExitStatus) -> End
     let words = format!("not sent: it was not done on {first}");
     let task = of(task, &units.names[index]);
     let json = task.json.as_ref();
-    let document = json.map(|json| document::not_sent(&task, json, words.clone(), status));
+    let document =
+        json.map(|json| Box::new(document::not_sent(&task, json, words.clone(), status)));
     Ended {
         index,
         status,

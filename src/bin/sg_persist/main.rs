@@ -19,6 +19,7 @@ mod beside;
 mod maps;
 mod memory;
 mod news;
+mod recycled;
 mod start;
 mod stop;
 mod thread;
