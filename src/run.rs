@@ -51,7 +51,7 @@ use device::Device;
 use each::Ground;
 use report::{InquiryFailure, report};
 use session::{Record, Session};
-pub use tally::{Beside, State, Tally};
+pub use tally::{Beside, StartOne, State, Tally};
 
 /// Everything outside the program that a run touches.
 pub struct World<'a> {

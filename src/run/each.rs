@@ -5,10 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::announced::{Announced, Ended};
@@ -28,9 +26,6 @@ use crate::multipath::{BlockNumber, Map, Maps, TopologyError};
 use crate::pr::transport_id::TransportId;
 use crate::transport::CommandError;
 use crate::transport::remote::Nodes;
-
-/// Bytes of a thread's stack. What is not used of it becomes no memory.
-const STACK: usize = 256 * 1024;
 
 /// A device that takes longer than this makes room for another one.
 const SLOW: Duration = Duration::from_secs(1);
@@ -80,6 +75,31 @@ impl Maps for Unwatched<'_> {
 
     fn nodes(&self) -> io::Result<Box<dyn Nodes>> {
         self.0.nodes()
+    }
+}
+
+/// What came of devices, and is not shown yet.
+#[derive(Default)]
+struct Results {
+    ended: Mutex<Vec<Ended>>,
+    more: Condvar,
+}
+
+impl Results {
+    fn add(&self, ended: Ended) {
+        let mut all = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(ended);
+        self.more.notify_one();
+    }
+
+    /// Those that have come, or come soon.
+    fn wait(&self) -> Vec<Ended> {
+        let all = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .more
+            .wait_timeout_while(all, SLOW, |all| all.is_empty());
+        let (mut all, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut all)
     }
 }
 
@@ -136,11 +156,11 @@ pub(super) fn each(
         threads: AtomicUsize::new(0),
         most: AtomicUsize::new(0),
     };
-    crew.carry_out(0..first, most, announced)
+    crew.carry_out(0..first, most, beside, announced)
         .map_err(worker(task))?;
     let decided = announced.status();
     if first < all && decided == ExitStatus::SUCCESS {
-        crew.carry_out(first..all, most, announced)
+        crew.carry_out(first..all, most, beside, announced)
             .map_err(worker(task))?;
     } else {
         for index in first..all {
@@ -173,6 +193,7 @@ impl Crew<'_> {
         &mut self,
         range: Range<usize>,
         most: usize,
+        beside: &dyn Beside,
         announced: &mut Announced<'_, '_>,
     ) -> io::Result<()> {
         let mut left = range.len();
@@ -183,21 +204,22 @@ impl Crew<'_> {
         let parallel = self.units.parallel.min(most).max(1);
         self.most = AtomicUsize::new(parallel);
         let crew = &*self;
-        thread::scope(|scope| {
-            let (sender, ended) = channel();
+        let results = Results::default();
+        let mut outcome = Ok(());
+        beside.threads(&|| crew.work(&results), &mut |start| {
             let start = || {
-                let sender = sender.clone();
                 // Counted before it can leave.
                 crew.threads.fetch_add(1, Ordering::Relaxed);
-                let started = thread::Builder::new()
-                    .stack_size(STACK)
-                    .spawn_scoped(scope, move || crew.work(&sender));
+                let started = start();
                 if started.is_err() {
                     crew.threads.fetch_sub(1, Ordering::Relaxed);
                 }
-                started.map(drop)
+                started
             };
-            start()?;
+            outcome = start();
+            if outcome.is_err() {
+                return;
+            }
             for _ in 1..parallel.min(left) {
                 // Fewer do as well.
                 if start().is_err() {
@@ -206,7 +228,7 @@ impl Crew<'_> {
             }
             let mut looked = Instant::now();
             while left > 0 {
-                if let Ok(one) = ended.recv_timeout(SLOW) {
+                for one in results.wait() {
                     left -= 1;
                     announced.take(one);
                 }
@@ -221,12 +243,12 @@ impl Crew<'_> {
                     && start().is_ok()
                 {}
             }
-            Ok(())
-        })
+        });
+        outcome
     }
 
     /// Does it to one device after the other.
-    fn work(&self, sender: &Sender<Ended>) {
+    fn work(&self, results: &Results) {
         let leave = |threads: usize| {
             let most = self.most.load(Ordering::Relaxed);
             (threads > most).then(|| threads - 1)
@@ -241,9 +263,7 @@ impl Crew<'_> {
             self.tally.begin(index);
             let ended = self.one(index);
             self.tally.end(index, ended.status);
-            if sender.send(ended).is_err() {
-                return;
-            }
+            results.add(ended);
         }
     }
 

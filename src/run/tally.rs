@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -173,10 +174,17 @@ fn is_told(status: ExitStatus) -> bool {
     matches!(status, ExitStatus::SUCCESS | ExitStatus::FALSE)
 }
 
+/// Starts one more thread.
+pub type StartOne<'a> = dyn Fn() -> io::Result<()> + 'a;
+
 /// What runs beside a run on several devices.
 pub trait Beside {
     /// How many devices the machine lets this process have at the same time.
     fn most(&self) -> usize;
+
+    /// Runs `work` in threads, one for each time that `meanwhile` calls what it is given, and returns
+    /// when `meanwhile` and all of them have ended.
+    fn threads(&self, work: &(dyn Fn() + Sync), meanwhile: &mut dyn FnMut(&StartOne<'_>));
 
     /// It begins: from now on `tally` says how far it is.
     fn begin(&self, tally: &Arc<Tally>);

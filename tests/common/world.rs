@@ -14,7 +14,7 @@ use sg_persist::multipath::Maps;
 use sg_persist::multipath::lock::Lock;
 use sg_persist::multipath::{BlockNumber, Map, TopologyError};
 use sg_persist::output::{Draft, Output};
-use sg_persist::run::{Beside, Tally};
+use sg_persist::run::{Beside, StartOne, Tally};
 use sg_persist::transport::remote::Nodes;
 
 /// Standard input and files.
@@ -86,6 +86,16 @@ pub(crate) struct Alone;
 impl Beside for Alone {
     fn most(&self) -> usize {
         usize::MAX
+    }
+
+    fn threads(&self, work: &(dyn Fn() + Sync), meanwhile: &mut dyn FnMut(&StartOne<'_>)) {
+        std::thread::scope(|scope| {
+            meanwhile(&|| {
+                std::thread::Builder::new()
+                    .spawn_scoped(scope, work)
+                    .map(drop)
+            });
+        });
     }
 
     fn begin(&self, _: &Arc<Tally>) {}

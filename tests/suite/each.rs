@@ -14,7 +14,7 @@ use sg_persist::clock::{Clock, SystemClock};
 use sg_persist::host_ports::PathPorts;
 use sg_persist::multipath::lock::Lock;
 use sg_persist::multipath::{BlockNumber, Map, Maps, TopologyError};
-use sg_persist::run::{Beside, Tally, World, run};
+use sg_persist::run::{Beside, StartOne, Tally, World, run};
 use sg_persist::transport::remote::{Nodes, Reply, Request};
 use sg_persist::transport::{Access, Open, Transport};
 
@@ -193,6 +193,16 @@ struct Noted<'a>(&'a Scene);
 impl Beside for Noted<'_> {
     fn most(&self) -> usize {
         self.0.most
+    }
+
+    fn threads(&self, work: &(dyn Fn() + Sync), meanwhile: &mut dyn FnMut(&StartOne<'_>)) {
+        std::thread::scope(|scope| {
+            meanwhile(&|| {
+                std::thread::Builder::new()
+                    .spawn_scoped(scope, work)
+                    .map(drop)
+            });
+        });
     }
 
     fn begin(&self, tally: &Arc<Tally>) {

@@ -1,12 +1,15 @@
 //! What runs beside a run on several devices: a thread that tells a person at a terminal how far it is,
 //! and that says, when a signal is about to end the program, what is known of each device.
 
-use std::sync::Arc;
+#![allow(unsafe_code)]
+
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::poll::PollTimeout;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
-use sg_persist::run::{Beside, Tally};
+use sg_persist::run::{Beside, StartOne, Tally};
 
 use crate::thread;
 use crate::watch::{CLEAR, ENDING, LAST_PATIENCE, LOSING, PATIENCE, say};
@@ -40,6 +43,26 @@ impl Beside for Watching {
         let limit = if raised { hard } else { soft };
         let most = limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS;
         usize::try_from(most).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn threads(&self, work: &(dyn Fn() + Sync), meanwhile: &mut dyn FnMut(&StartOne<'_>)) {
+        let running = Running::default();
+        // SAFETY: it is the same reference. It is used until the threads have ended, which `running`
+        // waits for before this function returns, in whatever way.
+        let work =
+            unsafe { mem::transmute::<&(dyn Fn() + Sync), &'static (dyn Fn() + Sync)>(work) };
+        meanwhile(&|| {
+            let one = running.one();
+            let started = thread::start(Box::new(move || {
+                work();
+                drop(one);
+            }));
+            if started.is_err() {
+                // What was to end it is never run.
+                *count(&running.0.0) -= 1;
+            }
+            started
+        });
     }
 
     fn begin(&self, tally: &Arc<Tally>) {
@@ -78,6 +101,40 @@ impl Beside for Watching {
             say(CLEAR, PollTimeout::ZERO);
         }
     }
+}
+
+/// How many threads are at work. Its end is theirs.
+#[derive(Default)]
+struct Running(Arc<(Mutex<usize>, Condvar)>);
+
+/// One of them.
+struct One(Arc<(Mutex<usize>, Condvar)>);
+
+impl Running {
+    fn one(&self) -> One {
+        *count(&self.0.0) += 1;
+        One(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        let mut running = count(&self.0.0);
+        *running -= 1;
+        self.0.1.notify_all();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let (running, fewer) = &*self.0;
+        let waited = fewer.wait_while(count(running), |running| *running > 0);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn count(running: &Mutex<usize>) -> MutexGuard<'_, usize> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells a person how far it is.
