@@ -3,7 +3,7 @@
 # --each and --devices-from: the same done to many logical units at once, each with two nodes.
 . "$lab/guest/tcmu.sh"
 
-units=200
+units=20
 
 # The units' nodes on this host and those of the other: ours and theirs, /dev/sdX each.
 prepare() {
