@@ -1,11 +1,11 @@
 //! The passing of time.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// A clock, and waiting by it.
-pub trait Clock {
+pub trait Clock: Sync {
     /// The time since some moment in the past that stays the same.
     fn now(&self) -> Duration;
 
@@ -21,7 +21,7 @@ pub trait Clock {
 
 /// The clock of this machine, from its first reading on.
 #[derive(Debug, Default)]
-pub struct SystemClock(OnceCell<Instant>);
+pub struct SystemClock(OnceLock<Instant>);
 
 impl Clock for SystemClock {
     fn now(&self) -> Duration {

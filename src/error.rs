@@ -25,6 +25,15 @@ pub enum Error {
     /// The command line asks for nothing that can be done; no device was opened.
     #[error("{0}")]
     Usage(#[from] UsageError),
+    /// Two of several devices are one logical unit, which would be changed twice. Nothing was sent.
+    #[error(
+        "sg_persist: {} and {} are one logical unit; nothing was sent",
+        devices[0].to_string_lossy(), devices[1].to_string_lossy()
+    )]
+    NamedTwice {
+        /// Their names as typed.
+        devices: [OsString; 2],
+    },
     /// The device could not be opened.
     #[error("{}", open_text(device, *access, *for_inquiry, source))]
     Open {

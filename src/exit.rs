@@ -72,6 +72,8 @@ impl ExitStatus {
     pub const NOT_VERIFIED: Self = Self(37);
     /// Whether a change that was reported as done is there cannot be told.
     pub const UNVERIFIABLE: Self = Self(38);
+    /// It did not end in the same way on all of several devices.
+    pub const NOT_ALIKE: Self = Self(39);
     /// Sense key ABORTED COMMAND, for protection information.
     pub const PROTECTION: Self = Self(40);
     /// An error of the operating system whose number does not fit.
@@ -90,6 +92,19 @@ impl ExitStatus {
     #[must_use]
     pub const fn code(self) -> u8 {
         self.0
+    }
+
+    /// The status of a run on several devices, by what each ended with: theirs, if they are all alike;
+    /// that the answer is no, if it is no for some and yes for the others.
+    #[must_use]
+    pub fn of_all(each: impl IntoIterator<Item = Self>) -> Self {
+        let mut each = each.into_iter();
+        let first = each.next().unwrap_or(Self::SUCCESS);
+        each.fold(first, |all, one| match (all, one) {
+            _ if all == one => all,
+            (Self::SUCCESS, Self::FALSE) | (Self::FALSE, Self::SUCCESS) => Self::FALSE,
+            _ => Self::NOT_ALIKE,
+        })
     }
 
     /// The status in words, as the last line on stderr gives it; `None` for success.
@@ -124,6 +139,7 @@ impl ExitStatus {
             Self::FALSE => "No error, and the answer is no",
             Self::NOT_VERIFIED => "Accepted, but the effect is not there",
             Self::UNVERIFIABLE => "Accepted, but the effect could not be verified",
+            Self::NOT_ALIKE => "Not the same on all devices",
             Self::PROTECTION => "Aborted command, protection error",
             Self::OS_ERROR => "An OS error occurred",
             Self::MALFORMED => "Malformed SCSI command response",
@@ -276,7 +292,9 @@ impl From<&Error> for ExitStatus {
             Error::Open { source, .. } | Error::Output { source, .. } => source.into(),
             Error::Inquiry { source, .. } | Error::Command { source, .. } => source.into(),
             Error::Unsteady => Self::OTHER,
-            Error::Topology { .. } | Error::NoMap { .. } => Self::CONTRADICTION,
+            Error::Topology { .. } | Error::NoMap { .. } | Error::NamedTwice { .. } => {
+                Self::CONTRADICTION
+            }
             Error::Worker { source, .. } => source.into(),
             Error::Deadline { .. } => Self::TIMEOUT,
             Error::NoIdentity { source, .. } => (&**source).into(),
@@ -324,6 +342,27 @@ mod tests {
 
     fn sense(key: u8, asc: u8, ascq: u8) -> u8 {
         code(key, asc, ascq, false)
+    }
+
+    #[test]
+    fn several_devices_have_one_status() {
+        for (each, all) in [
+            (&[0][..], 0),
+            (&[0, 0, 0], 0),
+            (&[24, 24], 24),
+            (&[36, 36], 36),
+            (&[0, 36, 0], 36),
+            (&[36, 0], 36),
+            (&[0, 24], 39),
+            (&[24, 0, 24], 39),
+            (&[36, 35], 39),
+            (&[0, 36, 35], 39),
+            (&[2, 35], 39),
+            (&[39, 0], 39),
+        ] {
+            let given = each.iter().map(|&code| ExitStatus(code));
+            assert_eq!(ExitStatus::of_all(given), ExitStatus(all), "{each:?}");
+        }
     }
 
     #[test]

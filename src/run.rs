@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::cli::arguments::Arguments;
 use crate::cli::completion;
 use crate::cli::judge::judge;
-use crate::cli::request::{AccessPolicy, Environment, Operation, Request, Task};
+use crate::cli::request::{AccessPolicy, Environment, Operation, Request, Task, Units};
 use crate::cli::transport_ids::Input;
 use crate::cli::usage;
 use crate::cli::usage_error::{UsageError, UsageErrorKind};
@@ -18,16 +18,18 @@ use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::host_ports::PathPorts;
 use crate::multipath::Maps;
-use crate::output::Output;
+use crate::output::{Draft, Output};
 use crate::pr::prin::{self, ParameterData};
 use crate::pr::transport_id::TransportId;
 use crate::render::{DeviceText, hex, json, text, transport_id};
 use crate::transport::{Access, Open};
 
+mod announced;
 mod change;
 mod console;
 mod device;
 mod document;
+mod each;
 mod explain;
 mod map;
 mod maps;
@@ -37,14 +39,19 @@ mod question;
 mod report;
 mod session;
 mod standings;
+mod tally;
 mod told;
 mod trace;
+mod twice;
 mod wait;
 
+use announced::Announced;
 use console::Console;
 use device::Device;
+use each::Ground;
 use report::{InquiryFailure, report};
 use session::{Record, Session};
+pub use tally::{Beside, StartOne, State, Tally};
 
 /// Everything outside the program that a run touches.
 pub struct World<'a> {
@@ -61,11 +68,11 @@ pub struct World<'a> {
     /// Files to write.
     pub output: &'a mut dyn Output,
     /// This host's own initiator ports, for a device.
-    pub own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
+    pub own_ports: &'a (dyn Fn(&Path) -> Vec<TransportId> + Sync),
     /// Multipath maps, and the way to their paths.
     pub maps: &'a dyn Maps,
     /// Those of them through which the commands to this very device go.
-    pub path_ports: &'a dyn Fn(&Path) -> PathPorts,
+    pub path_ports: &'a (dyn Fn(&Path) -> PathPorts + Sync),
     /// Standard output.
     pub stdout: &'a mut dyn Write,
     /// Whether standard output is a terminal; asked where it matters only.
@@ -74,6 +81,8 @@ pub struct World<'a> {
     pub stderr: &'a mut dyn Write,
     /// Whether standard error is a terminal; asked where it matters only.
     pub stderr_is_terminal: &'a dyn Fn() -> bool,
+    /// What runs beside a run on several devices.
+    pub beside: &'a dyn Beside,
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -92,9 +101,8 @@ enum Done {
     Yes,
     /// The answer is no.
     No,
-    /// It could not be done for some of several devices, of which all has been said; this was the
-    /// first failure.
-    Partly(Error),
+    /// It could not be done for some devices, of which all has been said.
+    Otherwise(ExitStatus),
 }
 
 /// Runs the program and tells with which status it ends.
@@ -116,21 +124,41 @@ pub fn run(world: World<'_>) -> ExitStatus {
     let (ended, written) = match request {
         Ok(Request::Task(task)) => {
             is_change = matches!(task.operation, Operation::Out { .. });
-            let session = Session {
-                task: &task,
-                devices: world.devices,
-                clock: world.clock,
-                console: &console,
-                print: &|text| console.err(text.as_bytes()),
-                introduced: Cell::new(false),
-                record: RefCell::new(Record::default()),
-                no_color: world.environment.no_color,
-                own_ports: world.own_ports,
-                maps: world.maps,
-                deadline: task.deadline.map(|deadline| world.clock.now() + deadline),
-                path_ports: world.path_ports,
-            };
-            perform(&session, world.argv, world.output)
+            match &task.units {
+                Some(units) => {
+                    let ground = Ground {
+                        clock: world.clock,
+                        maps: world.maps,
+                        own_ports: world.own_ports,
+                        path_ports: world.path_ports,
+                        no_color: world.environment.no_color,
+                        terminals: (console.stdout_is_terminal(), (world.stderr_is_terminal)()),
+                    };
+                    let beside = world.beside;
+                    let names = &units.names;
+                    let announced = Announced::new(&console, beside, &task, names, world.argv);
+                    let subject = (&*task, units);
+                    perform_each(ground, subject, beside, announced, &console, world.output)
+                }
+                None => {
+                    let session = Session {
+                        task: &task,
+                        devices: task.deadline.is_none().then_some(world.devices),
+                        clock: world.clock,
+                        console: &console,
+                        print: &|text| console.err(text.as_bytes()),
+                        introduced: Cell::new(false),
+                        record: RefCell::new(Record::default()),
+                        no_color: world.environment.no_color,
+                        own_ports: world.own_ports,
+                        maps: world.maps,
+                        deadline: task.deadline.map(|deadline| world.clock.now() + deadline),
+                        progress: None,
+                        path_ports: world.path_ports,
+                    };
+                    perform(&session, world.argv, world.output)
+                }
+            }
         }
         Ok(request) => {
             console.put(information(&request).as_bytes());
@@ -167,7 +195,8 @@ fn status(ended: &Result<Done, Error>) -> ExitStatus {
     match ended {
         Ok(Done::Yes) => ExitStatus::SUCCESS,
         Ok(Done::No) => ExitStatus::FALSE,
-        Ok(Done::Partly(error)) | Err(error) => error.into(),
+        Ok(Done::Otherwise(status)) => *status,
+        Err(error) => error.into(),
     }
 }
 
@@ -195,7 +224,7 @@ fn lost(
             ExitStatus::SUCCESS
         }
         Ok(Done::Yes | Done::No) => error.into(),
-        Ok(Done::Partly(_)) | Err(_) => status(ended),
+        Ok(Done::Otherwise(_)) | Err(_) => status(ended),
     }
 }
 
@@ -220,15 +249,9 @@ fn perform(
     output: &mut dyn Output,
 ) -> (Result<Done, Error>, Result<(), Error>) {
     let (task, console) = (session.task, session.console);
-    let file = task.json.as_ref().and_then(|json| json.file.as_ref());
-    let cannot_write = |source| Error::Output {
-        file: file.cloned(),
-        source,
-    };
-    let draft = match file.map(|file| output.create(Path::new(file))).transpose() {
+    let draft = match draft(task, output) {
         Ok(draft) => draft,
-        Err(source) => {
-            let error = cannot_write(source);
+        Err(error) => {
             report(&error, task.verbosity, console, InquiryFailure::OnStdout);
             return (Err(error), Ok(()));
         }
@@ -236,30 +259,83 @@ fn perform(
     if task.json.is_some() {
         console.hide();
     }
-    let ended = carry_out(session);
-    if let Err(error) = &ended {
-        if !session.record.borrow().is_reported {
-            report(error, task.verbosity, console, InquiryFailure::OnStdout);
-            told::tell(session, error);
-        }
-        explain::tell(session);
-    }
+    let ended = attempt(session, InquiryFailure::OnStdout);
     let Some(options) = &task.json else {
         return (ended, Ok(()));
     };
     let plain = console.hidden();
     let error = ended.as_ref().err();
-    let document = document::document(session, options, argv, &plain, status(&ended), error);
+    let document = document::document(session, options, Some(argv), &plain, status(&ended), error);
+    let text = document.text(document::layout(options));
     match draft {
         Some(draft) => {
-            let written = draft.publish(document.as_bytes());
-            (ended, written.map_err(cannot_write))
+            let written = draft.publish(text.as_bytes());
+            (ended, written.map_err(|source| not_written(task, source)))
         }
         None => {
-            console.put(document.as_bytes());
+            console.put(text.as_bytes());
             (ended, Ok(()))
         }
     }
+}
+
+/// The same for a task on several devices.
+fn perform_each(
+    ground: Ground<'_>,
+    (task, units): (&Task, &Units),
+    beside: &dyn Beside,
+    mut announced: Announced<'_, '_>,
+    console: &Console<'_>,
+    output: &mut dyn Output,
+) -> (Result<Done, Error>, Result<(), Error>) {
+    let ended = draft(task, output).and_then(|draft| {
+        let done = each::each(ground, task, units, beside, &mut announced)?;
+        Ok((done, draft))
+    });
+    match ended {
+        Ok((done, None)) => (Ok(done), Ok(())),
+        Ok((done, Some(draft))) => {
+            let written = draft.publish(announced.into_written().as_bytes());
+            (
+                Ok(done),
+                written.map_err(|source| not_written(task, source)),
+            )
+        }
+        Err(error) => {
+            report(&error, task.verbosity, console, InquiryFailure::OnStdout);
+            (Err(error), Ok(()))
+        }
+    }
+}
+
+/// The file for the document, if there is to be one.
+fn draft(task: &Task, output: &mut dyn Output) -> Result<Option<Box<dyn Draft>>, Error> {
+    let file = task.json.as_ref().and_then(|json| json.file.as_ref());
+    let draft = file.map(|file| output.create(Path::new(file)));
+    draft
+        .transpose()
+        .map_err(|source| not_written(task, source))
+}
+
+fn not_written(task: &Task, source: io::Error) -> Error {
+    Error::Output {
+        file: task.json.as_ref().and_then(|json| json.file.clone()),
+        source,
+    }
+}
+
+/// Does what the task asks for, and says why it failed, if it did.
+fn attempt(session: &Session<'_, '_>, inquiry_failure: InquiryFailure) -> Result<Done, Error> {
+    let ended = carry_out(session);
+    if let Err(error) = &ended {
+        if !session.record.borrow().is_reported {
+            let verbosity = session.task.verbosity;
+            report(error, verbosity, session.console, inquiry_failure);
+            told::tell(session, error);
+        }
+        explain::tell(session);
+    }
+    ended
 }
 
 /// What SG3_UTILS_INVOCATION asks for.

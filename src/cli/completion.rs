@@ -48,7 +48,7 @@ pub fn script(shell: Shell) -> String {
 fn described() -> Command {
     let options = Opt::all().map(|option| {
         let hint = match option {
-            Opt::Device | Opt::JsFile => ValueHint::FilePath,
+            Opt::Device | Opt::JsFile | Opt::DevicesFrom => ValueHint::FilePath,
             _ => ValueHint::Unknown,
         };
         let arg = arguments::arg(option, std::iter::once(option.name()));

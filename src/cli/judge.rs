@@ -8,15 +8,21 @@ use std::time::Duration;
 
 use super::arguments::{Arguments, GivenOption};
 use super::completion::Shell;
+use super::devices;
 use super::number::{self, NotANumber};
 use super::options::Opt;
 use super::request::{
-    AccessPolicy, Environment, JsonOptions, Operation, PathPolicy, Question, Request, Task,
+    AccessPolicy, Environment, JsonOptions, Operation, PathPolicy, Question, Request, Task, Units,
 };
 use super::transport_ids::{self, Input};
-use super::usage_error::{MAXIMUM_ALLOCATION_LENGTH, MAXIMUM_TIMEOUT, UsageError};
+use super::usage_error::{
+    MAXIMUM_ALLOCATION_LENGTH, MAXIMUM_PARALLEL, MAXIMUM_TIMEOUT, UsageError,
+};
 use crate::pr::prout::{PersistentReserveOut, TransportIds};
 use crate::pr::{DEFAULT_TIMEOUT, ReservationKey, ReservationType, Scope, prin, prout};
+
+/// How many devices at the same time, where nobody says.
+const DEFAULT_PARALLEL: usize = 64;
 
 /// Judges a command line. `-X` may read files and standard input through `input`.
 ///
@@ -75,6 +81,10 @@ struct Values {
     explain: bool,
     dry_run: bool,
     overview: bool,
+    each: bool,
+    devices_listed: Option<Vec<OsString>>,
+    parallel: Option<usize>,
+    first_decides: bool,
     completion: Option<Shell>,
 }
 
@@ -173,6 +183,13 @@ impl Values {
             Opt::Repair => self.repair = true,
             Opt::DryRun => self.dry_run = true,
             Opt::Overview => self.overview = true,
+            Opt::Each => self.each = true,
+            Opt::DevicesFrom => {
+                let listed = devices::listed(value, input)?;
+                self.devices_listed.get_or_insert_default().extend(listed);
+            }
+            Opt::Parallel => self.parallel = Some(parallel(value)?),
+            Opt::FirstDecides => self.first_decides = true,
             Opt::Completion => self.completion = Some(shell(value)?),
         }
         let is_parameter = matches!(
@@ -211,8 +228,8 @@ fn request(
     }
     let mut operands = arguments.operands.iter();
     let device = values.device.take().or_else(|| operands.next().cloned());
-    let more_devices: Vec<OsString> = operands.cloned().collect();
-    if !values.overview && !more_devices.is_empty() {
+    let mut more_devices: Vec<OsString> = operands.cloned().collect();
+    if !values.overview && !values.each && !more_devices.is_empty() {
         return Err(UsageError::ExtraArguments(more_devices));
     }
     if values.help > 0 {
@@ -232,6 +249,14 @@ fn request(
     if let Some(shell) = values.completion {
         return Ok(Request::Completion(shell));
     }
+    let is_several = values.each || values.devices_listed.is_some();
+    let mut names: Vec<OsString> = Vec::new();
+    if is_several {
+        names.extend(device.clone());
+        names.append(&mut more_devices);
+        names.extend(values.devices_listed.take().unwrap_or_default());
+    }
+    let device = names.first().cloned().or(device);
     let device = device.ok_or(UsageError::NoDevice)?;
     let access = values.access(environment);
     // Set to nothing is as good as not set.
@@ -243,6 +268,12 @@ fn request(
         (None, None) => 0,
     };
     let operation = operation(&values, notes)?;
+    let units = match is_several {
+        true => Some(units(&values, names, &operation)?),
+        false if values.parallel.is_some() => return Err(UsageError::OneDevice(Opt::Parallel)),
+        false if values.first_decides => return Err(UsageError::OneDevice(Opt::FirstDecides)),
+        false => None,
+    };
     let paths = match (values.all_paths, values.one_path) {
         (true, true) => return Err(UsageError::AllPathsAndOnePath),
         (true, false) => PathPolicy::All,
@@ -254,6 +285,7 @@ fn request(
     Ok(Request::Task(Box::new(Task {
         device,
         more_devices,
+        units,
         verbosity: values.verbosity,
         hex: values.hex,
         inquiry: !values.no_inquiry,
@@ -270,6 +302,22 @@ fn request(
         every_path: values.every_path,
         operation,
     })))
+}
+
+/// The devices called `names`.
+fn units(
+    values: &Values,
+    names: Vec<OsString>,
+    operation: &Operation,
+) -> Result<Units, UsageError> {
+    if values.first_decides && !matches!(operation, Operation::Out { .. }) {
+        return Err(UsageError::FirstDecidesWithoutOut);
+    }
+    Ok(Units {
+        names,
+        parallel: values.parallel.unwrap_or(DEFAULT_PARALLEL),
+        first_decides: values.first_decides,
+    })
 }
 
 /// The one thing that the options ask for.
@@ -475,6 +523,15 @@ fn wait(value: &OsStr) -> Result<Duration, UsageError> {
         Some(seconds @ 0..=MAXIMUM_TIMEOUT) => Ok(Duration::from_secs(seconds.into())),
         _ => Err(UsageError::Value(Opt::Wait)),
     }
+}
+
+/// How many devices at the same time.
+fn parallel(value: &OsStr) -> Result<usize, UsageError> {
+    match decimal(value) {
+        Some(number @ 1..=MAXIMUM_PARALLEL) => usize::try_from(number).ok(),
+        _ => None,
+    }
+    .ok_or(UsageError::Value(Opt::Parallel))
 }
 
 fn alloc_length(value: &OsStr) -> Result<u16, UsageError> {

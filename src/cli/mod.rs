@@ -3,6 +3,7 @@
 
 pub mod arguments;
 pub mod completion;
+mod devices;
 pub mod getopt;
 pub mod judge;
 pub mod nearest;

@@ -194,6 +194,15 @@ options! {
             "show the command and its parameter list; send nothing";
         Overview None, "overview", Value::None,
             "show everything about one or more devices, as a table";
+        Each None, "each", Value::None,
+            "take every argument for a device, and do it to each of them;\n\
+             exit status 39: not the same on all";
+        DevicesFrom None, "devices-from devices_from", Value::Required("FILE"),
+            "do it to each device that FILE lists, one per line (-: standard input)";
+        Parallel None, "parallel", Value::Required("N"),
+            "with several devices: N at the same time (default 64)";
+        FirstDecides None, "first-decides first_decides", Value::None,
+            "change the first device alone; the others only if that was done";
         Completion None, "completion", Value::Required("SHELL"),
             "print the completion script for bash, zsh or fish";
     }

@@ -47,6 +47,8 @@ pub struct Task {
     pub device: OsString,
     /// Further devices; `--overview` alone takes them.
     pub more_devices: Vec<OsString>,
+    /// Several devices, each of which it is done to; `device` is the first.
+    pub units: Option<Units>,
     /// How often `-v` was given.
     pub verbosity: u8,
     /// How often `-H` was given.
@@ -77,6 +79,17 @@ pub struct Task {
     pub json: Option<JsonOptions>,
     /// The command.
     pub operation: Operation,
+}
+
+/// Several devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Units {
+    /// Their names as typed.
+    pub names: Vec<OsString>,
+    /// How many of them at the same time.
+    pub parallel: usize,
+    /// Whether the first one has to be done before the others are begun.
+    pub first_decides: bool,
 }
 
 /// How JSON is written, after the habit of the sg3_utils.

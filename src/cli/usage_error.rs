@@ -1,13 +1,14 @@
 //! Why a command line is not acted upon.
 
 use std::ffi::OsString;
+use std::io;
 
 use thiserror::Error;
 
 use super::getopt::Complaint;
 use super::nearest::nearest;
 use super::options::Opt;
-use super::transport_ids::TransportIdsError;
+use super::transport_ids::{MAXIMUM_TEXT, TransportIdsError};
 use crate::pr::{prin, prout};
 
 /// The largest allocation length that `--alloc-length` and `--maxlen` take, in bytes: the one that
@@ -16,6 +17,9 @@ pub(super) const MAXIMUM_ALLOCATION_LENGTH: u16 = prin::DEFAULT_ALLOCATION_LENGT
 
 /// The longest time that `--timeout` takes, in seconds: the kernel counts milliseconds in 32 bits.
 pub(super) const MAXIMUM_TIMEOUT: u32 = u32::MAX / 1000;
+
+/// The most devices that `--parallel` takes.
+pub(super) const MAXIMUM_PARALLEL: u32 = 1024;
 
 /// A command line that asks for nothing that can be done. It shows as one or more lines, without
 /// the last newline.
@@ -30,6 +34,28 @@ pub enum UsageError {
     /// No device is named.
     #[error("No device name given")]
     NoDevice,
+    /// The file of `--devices-from` cannot be read.
+    #[error("--devices-from: cannot read {}: {source}", file.to_string_lossy())]
+    DevicesUnread {
+        /// Its name as typed.
+        file: OsString,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file of `--devices-from` is longer than [`MAXIMUM_TEXT`].
+    #[error("--devices-from: {} is longer than {MAXIMUM_TEXT} bytes", .0.to_string_lossy())]
+    DevicesLength(OsString),
+    /// A line of it cannot be the name of a device.
+    #[error("--devices-from: {}, line {line}: a NUL byte cannot be part of a name", file.to_string_lossy())]
+    DevicesLine {
+        /// The file's name as typed.
+        file: OsString,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// It names no device.
+    #[error("--devices-from: {} names no device", .0.to_string_lossy())]
+    DevicesNone(OsString),
     /// The value of an option is not understood.
     #[error("bad argument to '--{}'{}", .0.name(), expected(*.0))]
     Value(Opt),
@@ -90,6 +116,12 @@ pub enum UsageError {
     /// `--repair` without a key.
     #[error("--repair needs the key that this node has: --param-rk")]
     RepairWithoutKey,
+    /// An option for several devices without any that allows them.
+    #[error("--{} needs several devices: --each or --devices-from", .0.name())]
+    OneDevice(Opt),
+    /// `--first-decides` with what is no change.
+    #[error("--first-decides needs --out: only a change can be decided by the first device")]
+    FirstDecidesWithoutOut,
     /// `--all-paths` with `--one-path`.
     #[error("choose '--all-paths' _or_ '--one-path' (not both)")]
     AllPathsAndOnePath,
@@ -121,6 +153,10 @@ impl UsageError {
             Self::Word(_)
             | Self::ExtraArguments(_)
             | Self::NoDevice
+            | Self::DevicesUnread { .. }
+            | Self::DevicesLength(_)
+            | Self::DevicesLine { .. }
+            | Self::DevicesNone(_)
             | Self::Value(_)
             | Self::Multiplier
             | Self::AllocationLength(_)
@@ -137,6 +173,8 @@ impl UsageError {
             | Self::VerifyWithoutOut
             | Self::AllPathsAndOnePath
             | Self::RepairWithoutKey
+            | Self::OneDevice(_)
+            | Self::FirstDecidesWithoutOut
             | Self::ExplainWithoutOut
             | Self::WaitWithoutQuestion
             | Self::DryRunAndVerify
@@ -186,6 +224,7 @@ fn expected(option: Opt) -> String {
     match option {
         Opt::Completion => " (bash, zsh or fish)".to_owned(),
         Opt::Json => " (any of 2, 4, 8, e, k, l, o, p; '-' before one turns it off)".to_owned(),
+        Opt::Parallel => format!(" (1 to {MAXIMUM_PARALLEL})"),
         Opt::Timeout => format!(" (1 to {MAXIMUM_TIMEOUT} seconds)"),
         Opt::HasKey | Opt::HolderIs | Opt::ParamRk | Opt::ParamSark | Opt::Registered => {
             " (up to 16 hexadecimal digits)".to_owned()

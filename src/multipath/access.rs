@@ -11,9 +11,13 @@ use super::{BlockNumber, Map, TopologyError};
 use crate::transport::remote::Nodes;
 
 /// What can be known of maps, and the way to their paths.
-pub trait Maps {
+pub trait Maps: Sync {
     /// The number of the block device `device`, if it is one.
     fn number(&self, device: &Path) -> Option<BlockNumber>;
+
+    /// What tells the logical unit behind `device` from others, as far as the machine knows it: two
+    /// devices that have one of these in common lead to one logical unit.
+    fn identities(&self, device: &Path) -> Vec<String>;
 
     /// The map that `device` is, or stands on alone.
     ///

@@ -3,7 +3,8 @@
 //! A command that is sent to a map goes through one of its paths, nobody knows which, while
 //! registrations belong to each of them. So commands go through the paths themselves, and here is
 //! what has to be known for that: [`topology`] finds the paths in sysfs, [`control`] asks the device
-//! mapper for what sysfs does not tell, [`table`] reads its answer, [`outcome`] says what the end of
+//! mapper for what sysfs does not tell, [`table`] reads its answer, [`identity`] tells which devices lead to
+//! one logical unit, [`outcome`] says what the end of
 //! a command on one path means for the others, and [`lock`] keeps two runs from undoing each other's
 //! work. [`paths`] carries commands over them side by side, [`any_path`] reads over whichever
 //! answers, and [`mod@unit`] is the map as a whole, to which changes are made.
@@ -22,6 +23,7 @@ pub use topology::{TopologyError, map_above, map_below, node_of};
 mod access;
 pub mod any_path;
 pub mod control;
+pub mod identity;
 pub mod lock;
 pub mod outcome;
 pub mod paths;

@@ -66,7 +66,7 @@ pub struct Parts<'a> {
     /// The unit attentions after which commands were sent again.
     pub unit_attentions: &'a [Vec<u8>],
     /// What an overview tells, for each device.
-    pub overview: Option<&'a [UnitShape]>,
+    pub overview: Option<Vec<UnitShape>>,
     /// Why a change was refused: each reason's name, and words.
     pub explanation: Option<&'a [(&'static str, String)]>,
     /// What went wrong, in words.
@@ -75,18 +75,48 @@ pub struct Parts<'a> {
     pub exit_status: Option<(u8, String)>,
 }
 
-/// The document, ending with a newline.
+/// What a document about several devices tells besides the documents about each.
+#[derive(Debug)]
+pub struct ManyParts<'a> {
+    /// The program's arguments, its name first; `None` leaves out what comes first.
+    pub argv: Option<Vec<String>>,
+    /// The lines of plain text, if they are wanted.
+    pub plain_text: Option<&'a [u8]>,
+    /// The exit status and its meaning, if they are wanted.
+    pub exit_status: Option<(u8, String)>,
+}
+
+impl Document {
+    /// It in text, ending with a newline.
+    #[must_use]
+    pub fn text(&self, layout: Layout) -> String {
+        text(self, layout)
+    }
+}
+
+/// The document about several devices, of which `devices` are those about each, ending with a newline.
 #[must_use]
-pub fn document(parts: &Parts<'_>, layout: Layout) -> String {
-    let document = Document::new(parts);
+pub fn many(parts: &ManyParts<'_>, devices: &[Document], layout: Layout) -> String {
+    text(
+        &Many {
+            json_format_version: version(parts.argv.as_ref()),
+            utility_invoked: utility(parts.argv.as_deref(), parts.plain_text),
+            devices,
+            exit_status: exit_status(parts.exit_status.as_ref()),
+        },
+        layout,
+    )
+}
+
+fn text(document: &impl Serialize, layout: Layout) -> String {
     let indent = match layout {
         Layout::Pretty(width) => " ".repeat(width),
         _ => String::new(),
     };
     let mut text = match layout {
-        Layout::Pretty(_) => write(&document, PrettyFormatter::with_indent(indent.as_bytes())),
-        Layout::Line => write(&document, LineFormatter),
-        Layout::Packed => write(&document, CompactFormatter),
+        Layout::Pretty(_) => write(document, PrettyFormatter::with_indent(indent.as_bytes())),
+        Layout::Line => write(document, LineFormatter),
+        Layout::Packed => write(document, CompactFormatter),
     };
     text = ascii(&text);
     text.push('\n');
@@ -111,7 +141,7 @@ fn ascii(text: &str) -> String {
     shown
 }
 
-fn write(document: &Document<'_>, formatter: impl Formatter) -> String {
+fn write(document: &impl Serialize, formatter: impl Formatter) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, formatter);
     // Writing to memory cannot fail, and no map in the document has keys that are no strings.
@@ -148,7 +178,19 @@ impl Formatter for LineFormatter {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Many<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_format_version: Option<[u8; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    utility_invoked: Option<Utility>,
+    devices: &'a [Document],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_status: Option<Code>,
+}
+
+/// What is told of one run on one device.
+#[derive(Serialize)]
+pub struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     json_format_version: Option<[u8; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,7 +204,7 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Vec<ReasonShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    overview: Option<&'a [UnitShape]>,
+    overview: Option<Vec<UnitShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_status: Option<Code>,
 }
@@ -313,28 +355,50 @@ struct SenseShape {
     hex: String,
 }
 
-impl<'a> Document<'a> {
-    fn new(parts: &Parts<'a>) -> Self {
-        let utility = |argv: &Vec<String>| Utility {
-            name: "sg_persist",
-            version: env!("CARGO_PKG_VERSION"),
-            argv: argv.clone(),
-            plain_text_output: parts.plain_text.map(|text| {
-                let lines = String::from_utf8_lossy(text);
-                lines.lines().map(str::to_owned).collect()
-            }),
-        };
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document")
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The format's version, where the words are given.
+fn version(argv: Option<&Vec<String>>) -> Option<[u8; 2]> {
+    argv.map(|_| [1, 1])
+}
+
+fn utility(argv: Option<&[String]>, plain_text: Option<&[u8]>) -> Option<Utility> {
+    Some(Utility {
+        name: "sg_persist",
+        version: env!("CARGO_PKG_VERSION"),
+        argv: argv?.to_vec(),
+        plain_text_output: plain_text.map(|text| {
+            let lines = String::from_utf8_lossy(text);
+            lines.lines().map(str::to_owned).collect()
+        }),
+    })
+}
+
+fn exit_status(status: Option<&(u8, String)>) -> Option<Code> {
+    status.map(|(code, meaning)| Code::new(*code, Some(meaning)))
+}
+
+impl Document {
+    /// What these parts tell.
+    #[must_use]
+    pub fn new(parts: Parts<'_>) -> Self {
         Self {
-            json_format_version: parts.argv.is_some().then_some([1, 1]),
-            utility_invoked: parts.argv.as_ref().map(utility),
-            device: parts.device.clone(),
+            json_format_version: version(parts.argv.as_ref()),
+            utility_invoked: utility(parts.argv.as_deref(), parts.plain_text),
+            outcome: Outcome::new(&parts),
+            device: parts.device,
             inquiry: parts.inquiry.map(Inquiry::new),
             command: parts
                 .command
                 .map(|cdb| CommandShape::new(cdb, parts.parameter_list)),
             parameter_data: parts.parameter_data.map(ParameterDataShape::new),
             answer: parts.answer,
-            outcome: Outcome::new(parts),
             overview: parts.overview,
             explanation: parts.explanation.map(|reasons| {
                 let shape = |(reason, text): &(&'static str, String)| ReasonShape {
@@ -343,10 +407,7 @@ impl<'a> Document<'a> {
                 };
                 reasons.iter().map(shape).collect()
             }),
-            exit_status: parts.exit_status.as_ref().map(|(code, meaning)| Code {
-                i: (*code).into(),
-                meaning: Some(meaning.clone()),
-            }),
+            exit_status: exit_status(parts.exit_status.as_ref()),
         }
     }
 }

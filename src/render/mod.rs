@@ -7,8 +7,10 @@ pub mod failure;
 pub mod hex;
 pub mod hex_rows;
 pub mod json;
+pub mod line;
 pub mod overview;
 pub mod sense;
+pub mod summary;
 pub mod text;
 pub mod transport_id;
 

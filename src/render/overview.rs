@@ -187,7 +187,7 @@ fn contradiction(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// How the holders' marks contradict what is told of the reservation.
-fn marked_otherwise(snapshot: &Snapshot) -> Option<String> {
+pub(super) fn marked_otherwise(snapshot: &Snapshot) -> Option<String> {
     let full_status = snapshot.full_status.as_ref().ok()?;
     let read = snapshot.reservation.as_ref().ok()?;
     let kind = |scope: Scope, held: ReservationType| match scope {

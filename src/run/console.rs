@@ -112,6 +112,11 @@ impl<'a> Console<'a> {
         let _ = streams.stderr.write_all(text);
     }
 
+    /// Writes what was kept so far.
+    pub(super) fn flush(&self) {
+        self.streams.borrow_mut().flush();
+    }
+
     /// Writes what was kept. The first error that occurred on standard output comes back.
     pub(super) fn finish(&self) -> io::Result<()> {
         let mut streams = self.streams.borrow_mut();

@@ -73,9 +73,9 @@ impl<'a, 'c> Channel<'a, 'c> {
             (session.print)(&format!("open {device} with flags={flags:#x}\n"));
         }
         let mut paths = None;
-        let opened = match session.deadline {
-            None => session.devices.open(device, access),
-            Some(_) => maps::open_elsewhere(session, name, access).map(|(path, opened)| {
+        let opened = match session.devices {
+            Some(devices) => devices.open(device, access),
+            None => maps::open_elsewhere(session, name, access).map(|(path, opened)| {
                 paths = Some(opened);
                 Box::new(path) as Box<dyn Transport>
             }),
@@ -296,6 +296,9 @@ impl Exchange for Channel<'_, '_> {
     fn exchange(&mut self, cdb: Cdb, data: Data<'_>) -> Result<Moved, Error> {
         let requested = data.len();
         let is_change = matches!(data, Data::Out(_));
+        if let (true, Some(progress)) = (is_change, self.session.progress) {
+            progress.changes();
+        }
         let moved = self.command(cdb, data)?;
         if is_change {
             self.session.record.borrow_mut().change_was_sent = true;

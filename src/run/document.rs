@@ -1,26 +1,28 @@
-//! The JSON document about a run.
+//! The JSON document about a run on one device.
 
 use std::ffi::OsString;
 
 use super::session::Session;
-use crate::cli::request::{JsonOptions, Operation};
+use crate::cli::request::{JsonOptions, Operation, Task};
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pr::prout::PersistentReserveOut;
-use crate::render::json::{self, Layout, Parts};
+use crate::render::json::{Document, Layout, Parts};
 use crate::transport::{CommandError, Completion, os_error_text};
 
 /// The document: what was asked for, what came back, how the run ends. `plain` is the plain text
-/// that it stands for.
+/// that it stands for, and `argv` what comes first in it, if that is wanted.
 pub(super) fn document(
     session: &Session<'_, '_>,
     options: &JsonOptions,
-    argv: &[OsString],
+    argv: Option<&[OsString]>,
     plain: &[u8],
     status: ExitStatus,
     error: Option<&Error>,
-) -> String {
-    let record = session.record.borrow();
+) -> Document {
+    let mut record = session.record.borrow_mut();
+    let overviews = std::mem::take(&mut record.overviews);
+    let record = &*record;
     let out = out(&session.task.operation);
     let emitted = out.map(PersistentReserveOut::emit);
     let list = emitted.as_ref().map(|(_, list)| list.as_slice());
@@ -40,12 +42,8 @@ pub(super) fn document(
     let is_overview = session.task.operation == Operation::Overview;
     let all_told = status == ExitStatus::SUCCESS;
     let meaning = status.text().unwrap_or("No errors".into()).into_owned();
-    let words = || {
-        let words = argv.iter().map(|word| word.to_string_lossy().into_owned());
-        words.collect()
-    };
-    let parts = Parts {
-        argv: options.lead_in.then(words),
+    Document::new(Parts {
+        argv: argv.filter(|_| options.lead_in).map(words),
         plain_text: options.plain_text.then_some(plain),
         device: session.task.device.to_string_lossy().into_owned(),
         inquiry: record.inquiry.as_ref().filter(|_| !is_overview),
@@ -59,7 +57,7 @@ pub(super) fn document(
             true => &[],
             false => &record.unit_attentions,
         },
-        overview: is_overview.then_some(&record.overviews[..]),
+        overview: is_overview.then_some(overviews),
         explanation: record.explanation.as_ref().map(|found| &found.lines[..]),
         message: match error {
             Some(error) => Some(message(error, completion)),
@@ -69,13 +67,49 @@ pub(super) fn document(
             None => None,
         },
         exit_status: options.exit_status.then(|| (status.code(), meaning)),
-    };
-    let layout = match (options.pretty, options.packed) {
+    })
+}
+
+/// The document about a device to which nothing was sent, for this reason.
+pub(super) fn not_sent(
+    task: &Task,
+    options: &JsonOptions,
+    message: String,
+    status: ExitStatus,
+) -> Document {
+    let meaning = status.text().unwrap_or_default().into_owned();
+    Document::new(Parts {
+        argv: None,
+        plain_text: None,
+        device: task.device.to_string_lossy().into_owned(),
+        inquiry: None,
+        command: None,
+        parameter_list: None,
+        parameter_data: None,
+        answer: None,
+        completion: None,
+        os_error: None,
+        unit_attentions: &[],
+        overview: None,
+        explanation: None,
+        message: Some(message),
+        exit_status: options.exit_status.then(|| (status.code(), meaning)),
+    })
+}
+
+/// The words of the command line, as a document has them.
+pub(super) fn words(argv: &[OsString]) -> Vec<String> {
+    let words = argv.iter().map(|word| word.to_string_lossy().into_owned());
+    words.collect()
+}
+
+/// How documents are laid out.
+pub(super) const fn layout(options: &JsonOptions) -> Layout {
+    match (options.pretty, options.packed) {
         (true, _) => Layout::Pretty(options.indent),
         (false, true) => Layout::Packed,
         (false, false) => Layout::Line,
-    };
-    json::document(&parts, layout)
+    }
 }
 
 /// What went wrong, in words.

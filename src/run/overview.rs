@@ -14,41 +14,43 @@ use crate::exit::ExitStatus;
 use crate::pr::prin::ServiceAction;
 use crate::render::DeviceText;
 use crate::render::json::UnitShape;
+use crate::render::line;
 use crate::render::overview::{PathRow, Style, Unit, table};
+use crate::render::summary::{Row, Told, status, summary};
 use crate::scsi::sense::Sense;
 use crate::transport::Access;
 
-/// A table for each device. One that fails does not keep the others from theirs; the run ends
-/// with the first failure, or the first reservation that is not told.
+/// A table for each device, and for several a list of all before them. One that fails does not keep
+/// the others from theirs; a reservation that is not told is a failure, too.
 pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
-    let mut done = Done::Yes;
+    let mut statuses = Vec::new();
+    let mut tables = Vec::new();
     let devices = std::iter::once(&session.task.device).chain(&session.task.more_devices);
-    let mut shown = false;
-    let mut fails = |line: &str, error: Error| {
+    let fails = |line: &str, error: &Error| {
         session.console.err(line.as_bytes());
         let (verbosity, console) = (session.task.verbosity, session.console);
-        report(&error, verbosity, console, InquiryFailure::OnStderr);
-        told::tell(session, &error);
-        if let Done::Yes = done {
-            done = Done::Partly(error);
-        }
+        report(error, verbosity, console, InquiryFailure::OnStderr);
+        told::tell(session, error);
     };
     for name in devices {
         match of(session, name, access) {
-            Ok((text, missing)) => {
-                if shown {
-                    session.console.put(b"\n");
-                }
-                session.console.put(text.as_bytes());
-                shown = true;
+            Ok((text, told, missing)) => {
+                tables.push(text);
+                let status = missing
+                    .as_ref()
+                    .map_or(ExitStatus::SUCCESS, ExitStatus::from);
+                statuses.push(status);
+                add_row(session, name, Some(told), status);
                 if let Some(error) = missing {
                     let device = name.to_string_lossy();
                     let line =
                         format!("sg_persist: the overview of {device} lacks the reservation:\n");
-                    fails(&line, error);
+                    fails(&line, &error);
                 }
             }
             Err(error) => {
+                statuses.push(ExitStatus::from(&error));
+                add_row(session, name, None, ExitStatus::from(&error));
                 let device = name.to_string_lossy();
                 if session.task.json.is_some() {
                     let message = told::in_words(&error);
@@ -63,11 +65,33 @@ pub(super) fn overview(session: &Session<'_, '_>, access: Access) -> Done {
                     );
                     record.overviews.push(shape);
                 }
-                fails(&format!("sg_persist: no overview of {device}:\n"), error);
+                fails(&format!("sg_persist: no overview of {device}:\n"), &error);
             }
         }
     }
-    done
+    let mut text = tables.join("\n");
+    if statuses.len() > 1 {
+        let head = summary(&session.record.borrow().rows);
+        text = match tables.is_empty() {
+            true => head,
+            false => [head, text].join("\n"),
+        };
+    }
+    session.console.put(text.as_bytes());
+    match ExitStatus::of_all(statuses) {
+        ExitStatus::SUCCESS => Done::Yes,
+        status => Done::Otherwise(status),
+    }
+}
+
+/// The line for the device called `name` in a list of several.
+fn add_row(session: &Session<'_, '_>, name: &OsStr, told: Option<Told>, ended: ExitStatus) {
+    let row = Row {
+        device: line::name(name),
+        told,
+        status: status(ended.code(), ended.text().as_deref()),
+    };
+    session.record.borrow_mut().rows.push(row);
 }
 
 /// The table for the device called `name`, and what kept the reservation out of it, if anything:
@@ -76,7 +100,7 @@ fn of(
     session: &Session<'_, '_>,
     name: &OsStr,
     access: Access,
-) -> Result<(String, Option<Error>), Error> {
+) -> Result<(String, Told, Option<Error>), Error> {
     session.record.borrow_mut().unit_attentions.clear();
     let mut device = Device::open(session, name, access, true)?;
     let inquiry = device.identify()?;
@@ -128,5 +152,5 @@ fn of(
         source,
         given: None,
     });
-    Ok((table(&unit, style), missing))
+    Ok((table(&unit, style), Told::new(&snapshot), missing))
 }

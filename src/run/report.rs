@@ -80,6 +80,7 @@ pub(super) fn report(
             return;
         }
         Error::Deadline { .. }
+        | Error::NamedTwice { .. }
         | Error::Topology { .. }
         | Error::NoMap { .. }
         | Error::Worker { .. }

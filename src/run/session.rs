@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::console::Console;
+use super::tally::Progress;
 use crate::cli::request::Task;
 use crate::clock::Clock;
 use crate::host_ports::PathPorts;
@@ -12,6 +13,7 @@ use crate::multipath::Maps;
 use crate::pr::prin::ParameterData;
 use crate::pr::transport_id::TransportId;
 use crate::render::json::UnitShape;
+use crate::render::summary::Row;
 use crate::scsi::cdb::Cdb;
 use crate::scsi::inquiry::StandardInquiry;
 use crate::transport::{Completion, Open};
@@ -19,7 +21,8 @@ use crate::transport::{Completion, Open};
 /// What all steps of a run share.
 pub(super) struct Session<'a, 'c> {
     pub(super) task: &'a Task,
-    pub(super) devices: &'a dyn Open,
+    /// The devices; `None` where they are to be opened in another process.
+    pub(super) devices: Option<&'a dyn Open>,
     pub(super) clock: &'a dyn Clock,
     pub(super) console: &'a Console<'c>,
     /// Prints whole lines on standard error.
@@ -33,6 +36,8 @@ pub(super) struct Session<'a, 'c> {
     pub(super) own_ports: &'a dyn Fn(&Path) -> Vec<TransportId>,
     /// When the run has to end, by the clock.
     pub(super) deadline: Option<Duration>,
+    /// Where it is kept how far the run is, if it is one of several.
+    pub(super) progress: Option<Progress<'a>>,
     /// Multipath maps.
     pub(super) maps: &'a dyn Maps,
     /// Those through which the commands to this very device go.
@@ -103,6 +108,8 @@ pub(super) struct Record {
     pub(super) answer: Option<bool>,
     /// What an overview has told so far, where a document is wanted.
     pub(super) overviews: Vec<UnitShape>,
+    /// A line for each of them, in short.
+    pub(super) rows: Vec<Row>,
     /// Why the command was refused, where that was looked for.
     pub(super) explanation: Option<Explanation>,
     /// Whether how the run ended has been said already.

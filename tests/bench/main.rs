@@ -8,6 +8,7 @@
 //! bench ROOTS tables                                  exact counts of all programs, for people
 //! bench ROOTS order LIBRARY...                        order.ld; see order.rs
 //! bench ROOTS time DEVICE answers|silent ROUNDS UNIT  times and their ratios, for people
+//! bench ROOTS many ROUNDS                             many devices: times, and memory, for people
 //! bench trace ...                                     see trace.rs
 //! ```
 //!
@@ -28,6 +29,7 @@ mod case;
 mod double;
 
 mod guard;
+mod many;
 mod order;
 mod time;
 mod trace;
@@ -60,7 +62,12 @@ fn main() -> ExitCode {
         [roots, "time", ..] => {
             Root::all(roots).and_then(|roots| time::run(&roots, &arguments[2..], out))
         }
-        _ => Err(io::Error::other("ROOTS check|record|tables|order|time ...")),
+        [roots, "many", rounds] => {
+            Root::all(roots).and_then(|roots| many::run(&roots, rounds, out))
+        }
+        _ => Err(io::Error::other(
+            "ROOTS check|record|tables|order|many|time ...",
+        )),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

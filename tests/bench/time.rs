@@ -108,7 +108,7 @@ fn device_with_two_of_each() -> Case {
 }
 
 /// Makes `folder` the root. Whoever may change the root gets out of it by a folder that is open.
-fn enter(folder: &File) -> io::Result<()> {
+pub(crate) fn enter(folder: &File) -> io::Result<()> {
     nix::unistd::fchdir(folder)?;
     std::os::unix::fs::chroot(".")
 }
@@ -130,7 +130,7 @@ fn write_anew(folder: &Path) -> io::Result<()> {
 }
 
 /// A program about to be started.
-struct Start {
+pub(crate) struct Start {
     _words: Vec<CString>,
     /// Pointers to them, with a null pointer behind.
     argv: Vec<*const c_char>,
@@ -140,7 +140,7 @@ struct Start {
 }
 
 impl Start {
-    fn new(words: &[&str], input: &File, output: &File) -> io::Result<Self> {
+    pub(crate) fn new(words: &[&str], input: &File, output: &File) -> io::Result<Self> {
         let words: Result<Vec<CString>, _> = words.iter().map(|&word| CString::new(word)).collect();
         let words = words?;
         let ends = std::iter::once(ptr::null());
@@ -154,7 +154,7 @@ impl Start {
 
     /// Starts it as `vfork` does, with no environment. (The standard library asks for the handler of every signal in between,
     /// which takes a good part of the time that a small program takes.)
-    fn start(&self) -> io::Result<Pid> {
+    pub(crate) fn start(&self) -> io::Result<Pid> {
         const NOT_EXECUTED: isize = 127;
         let mut stack = [0; 16 * 1024];
         let none: [*const c_char; 1] = [ptr::null()];

@@ -11,7 +11,7 @@ use sg_persist::transport::Open;
 
 use super::DEVICE;
 use super::script::Script;
-use super::world::{NoMaps, Passing, Sink, Texts, Written, WrittenFile};
+use super::world::{Alone, NoMaps, Passing, Sink, Texts, Written, WrittenFile};
 
 /// A run to come.
 #[derive(Clone, Debug)]
@@ -175,6 +175,7 @@ impl Scene {
             stdout_is_terminal: &|| self.terminals.0,
             stderr: &mut stderr,
             stderr_is_terminal: &|| self.terminals.1,
+            beside: &Alone,
         });
         Ran {
             status: status.code(),
@@ -184,7 +185,7 @@ impl Scene {
             stderr_bytes: stderr.text,
             written: output.0.take(),
             trace: Vec::new(),
-            pauses: clock.pauses.take(),
+            pauses: std::mem::take(&mut *clock.pauses.lock().unwrap()),
         }
     }
 }

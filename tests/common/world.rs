@@ -1,11 +1,11 @@
 //! What a run has around it besides devices: files, standard streams, time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sg_persist::cli::transport_ids::Input;
@@ -14,6 +14,7 @@ use sg_persist::multipath::Maps;
 use sg_persist::multipath::lock::Lock;
 use sg_persist::multipath::{BlockNumber, Map, TopologyError};
 use sg_persist::output::{Draft, Output};
+use sg_persist::run::{Beside, StartOne, Tally};
 use sg_persist::transport::remote::Nodes;
 
 /// Standard input and files.
@@ -54,6 +55,10 @@ impl Maps for NoMaps {
         None
     }
 
+    fn identities(&self, _: &Path) -> Vec<String> {
+        Vec::new()
+    }
+
     fn below(&self, _: BlockNumber) -> Result<Option<Map>, TopologyError> {
         Ok(None)
     }
@@ -73,6 +78,29 @@ impl Maps for NoMaps {
     fn nodes(&self) -> io::Result<Box<dyn Nodes>> {
         Err(io::Error::from_raw_os_error(libc::EAGAIN))
     }
+}
+
+/// Nothing beside a run on several devices.
+pub(crate) struct Alone;
+
+impl Beside for Alone {
+    fn most(&self) -> usize {
+        usize::MAX
+    }
+
+    fn threads(&self, work: &(dyn Fn() + Sync), meanwhile: &mut dyn FnMut(&StartOne<'_>)) {
+        std::thread::scope(|scope| {
+            meanwhile(&|| {
+                std::thread::Builder::new()
+                    .spawn_scoped(scope, work)
+                    .map(drop)
+            });
+        });
+    }
+
+    fn begin(&self, _: &Arc<Tally>) {}
+
+    fn pause(&self, _: &Tally) {}
 }
 
 /// A file's name, and what was written to it.
@@ -108,25 +136,25 @@ impl Draft for WrittenDraft {
 #[derive(Debug, Default)]
 pub(crate) struct Passing {
     /// Since the run began.
-    now: Cell<Duration>,
+    now: Mutex<Duration>,
     /// Milliseconds that were waited between commands.
-    pub(crate) pauses: RefCell<Vec<u128>>,
+    pub(crate) pauses: Mutex<Vec<u128>>,
 }
 
 impl Passing {
     pub(crate) fn pass(&self, time: Duration) {
-        self.now.set(self.now.get() + time);
+        *self.now.lock().unwrap() += time;
     }
 }
 
 impl Clock for Passing {
     fn now(&self) -> Duration {
-        self.now.get()
+        *self.now.lock().unwrap()
     }
 
     fn wait(&self, time: Duration) {
         self.pass(time);
-        self.pauses.borrow_mut().push(time.as_millis());
+        self.pauses.lock().unwrap().push(time.as_millis());
     }
 }
 

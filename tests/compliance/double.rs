@@ -331,11 +331,62 @@ pub(crate) fn answer(case: Case) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether what was seen is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The same, and each command takes `time`; one to a file whose name begins with `silent` takes `long`.
+#[allow(dead_code, reason = "the benchmark's")]
+pub(crate) fn answer_after(case: Case, time: Duration, long: Duration) -> io::Result<()> {
+    let listener = Arc::new(install_filter()?);
+    let state = Mutex::new(State {
+        case: Some(case),
+        ..State::default()
+    });
+    let queue = |time: Duration| {
+        let (sender, responses) = channel::<(Instant, libc::seccomp_notif_resp)>();
+        let listener = Arc::clone(&listener);
+        std::thread::spawn(move || {
+            // They come in the order in which they are due.
+            for (since, response) in responses {
+                std::thread::sleep(time.saturating_sub(since.elapsed()));
+                let_go(&listener, response);
+            }
+        });
+        sender
+    };
+    let delayed = Delayed {
+        all: queue(time),
+        silent: queue(long),
+    };
+    let listener = Arc::clone(&listener);
+    std::thread::spawn(move || serve(&listener, &state, Memory::Late(delayed)));
+    Ok(())
+}
+
+/// Responses to commands that take their time, with the time at which they came.
+#[derive(Debug)]
+struct Delayed {
+    all: Sender<(Instant, libc::seccomp_notif_resp)>,
+    silent: Sender<(Instant, libc::seccomp_notif_resp)>,
+}
+
+impl Delayed {
+    fn send(&self, notice: &libc::seccomp_notif, response: libc::seccomp_notif_resp) {
+        let link = format!("/proc/{}/fd/{}", notice.pid, notice.data.args[0]);
+        let file = fs::read_link(link).unwrap_or_default();
+        let name = file.file_name().unwrap_or_default();
+        let queue = match name.as_bytes().starts_with(b"silent") {
+            true => &self.silent,
+            false => &self.all,
+        };
+        let _ = queue.send((Instant::now(), response));
+    }
+}
+
+/// Whether what was seen is kept, and when commands have their answers.
+#[derive(Debug)]
 enum Memory {
     Long,
     Short,
+    /// It is not kept.
+    Late(Delayed),
 }
 
 /// Makes this thread, and all it starts, ask before the system calls of interest.
@@ -424,7 +475,7 @@ fn serve(listener: &OwnedFd, state: &Mutex<State>, memory: Memory) {
             continue;
         }
         let reply = handle(&notice, &mut state);
-        if memory == Memory::Short {
+        if !matches!(memory, Memory::Long) {
             state.seen.clear();
             state.opened.clear();
             state.events.clear();
@@ -434,16 +485,26 @@ fn serve(listener: &OwnedFd, state: &Mutex<State>, memory: Memory) {
             Reply::Errno(errno) => (0, -errno, 0),
             Reply::Continue => (0, 0, 1),
         };
-        let mut response = libc::seccomp_notif_resp {
+        let response = libc::seccomp_notif_resp {
             id: notice.id,
             val,
             error,
             flags,
         };
-        // SAFETY: the request takes a struct seccomp_notif_resp; a caller
-        // that died meanwhile is an error of no interest.
-        unsafe { libc::ioctl(fd, NOTIF_SEND, &raw mut response) };
+        match &memory {
+            Memory::Late(delayed) if notice.data.nr == 16 && low(notice.data.args[1]) == SG_IO => {
+                delayed.send(&notice, response);
+            }
+            _ => let_go(listener, response),
+        }
     }
+}
+
+/// Lets the caller go on.
+fn let_go(listener: &OwnedFd, mut response: libc::seccomp_notif_resp) {
+    // SAFETY: the request takes a struct seccomp_notif_resp; a caller that died meanwhile is an error
+    // of no interest.
+    unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_SEND, &raw mut response) };
 }
 
 fn low(argument: u64) -> u32 {

@@ -765,7 +765,10 @@ impl Maker {
         match self.random.below(6) {
             0 => answer.data.truncate(self.random.below(9)),
             1 => answer.data.truncate(self.random.below(length)),
-            2 => answer.resid = i32::try_from(8192 - self.random.below(length)).ok(),
+            2 => {
+                let came = self.random.below(length);
+                answer.resid = i32::try_from(8192_usize.saturating_sub(came)).ok();
+            }
             3 if length > 7 => answer.data[7] = answer.data[7].wrapping_add(self.random.byte()),
             4 if length > 7 => answer.data[4 + self.random.below(3)] = self.random.byte(),
             _ if length > 31 => answer.data[28 + self.random.below(4)] = self.random.byte(),

@@ -12,12 +12,15 @@
 mod memory;
 #[path = "../../src/bin/sg_persist/news.rs"]
 mod news;
+#[path = "../../src/bin/sg_persist/recycled.rs"]
+mod recycled;
 #[path = "../../src/bin/sg_persist/thread.rs"]
 mod thread;
 #[path = "../../src/bin/sg_persist/watch.rs"]
 mod watch;
 
 mod memory_tests;
+mod recycled_tests;
 mod thread_tests;
 mod watch_tests;
 

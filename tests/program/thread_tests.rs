@@ -110,7 +110,7 @@ fn a_quiet_thread_takes_no_signal() {
     let mask = || SigSet::thread_get_mask().expect("a mask");
     let before = mask();
     let (done, results) = mpsc::channel();
-    thread::start_quiet(Box::new(move || {
+    thread::start_roomy(Box::new(move || {
         let taken = crate::watch::ENDING
             .iter()
             .any(|&one| !mask().contains(one));

@@ -1267,9 +1267,14 @@ mod overview {
             .sends(READ_RESERVATION, good(HELD))
             .sends(READ_FULL_STATUS, good(FULL))
             .run();
-        assert_eq!(ran.status, 24, "{}", ran.stderr);
+        assert_eq!(ran.status, 39, "{}", ran.stderr);
+        let list = "Device    Generation  Keys  Reservation       Status\n\
+                    /dev/sda  -           -     -                 24 Reservation conflict\n\
+                    /dev/sdb  -           -     -                 56 No such device or address\n\
+                    /dev/sdc  0x2         2     0xabc123, type 5  0\n\n";
         assert!(
-            ran.stdout.starts_with("Device       /dev/sdc\n"),
+            ran.stdout
+                .starts_with(&format!("{list}Device       /dev/sdc\n")),
             "{}",
             ran.stdout
         );
@@ -1364,7 +1369,7 @@ mod overview {
             .sends(READ_RESERVATION, good(HELD))
             .sends(READ_FULL_STATUS, good(FULL))
             .run();
-        assert_eq!(ran.status, 97, "{}", ran.stderr);
+        assert_eq!(ran.status, 39, "{}", ran.stderr);
         assert_eq!(
             ran.stderr,
             "sg_persist: the overview of /dev/sda lacks the reservation:\n\
@@ -1372,7 +1377,11 @@ mod overview {
              most\n\
              sg_persist failed: Malformed SCSI command response\n"
         );
-        let (first, second) = ran.stdout.split_once("\n\nDevice ").unwrap();
+        let (list, tables) = ran.stdout.split_once("\n\nDevice ").unwrap();
+        let line =
+            "/dev/sda  0x2         2     not known         97 Malformed SCSI command response\n";
+        assert!(list.contains(line), "{list}");
+        let (first, second) = tables.split_once("\n\nDevice ").unwrap();
         for text in [
             "Reservation  Not known, there may be one: the device gave no usable answer to READ RESERVATION (the\n             response lists 2 reservations, a logical unit has one at most).\n",
             "Supports     types 1 3 5 6 7 8;",

@@ -796,10 +796,10 @@ mod overviews {
             .device("/dev/sdb")
             .fails_to_open(RO, libc::ENOENT)
             .run();
-        assert_eq!(ran.status, 52);
+        assert_eq!(ran.status, 39);
         let document: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(document["json_format_version"], json!([1, 1]));
-        assert_eq!(document["exit_status"]["i"], 52);
+        assert_eq!(document["exit_status"]["i"], 39);
         assert!(document["outcome"]["message"].is_string());
         let units = document["overview"].as_array().unwrap();
         assert_eq!(units.len(), 2);

@@ -7,6 +7,7 @@ mod common;
 mod additions;
 mod answers;
 mod contract;
+mod each;
 mod json;
 mod layers;
 mod man;

@@ -1,14 +1,14 @@
 //! Whole runs on multipath maps: what becomes of the logical unit, whatever happens to the paths.
 
-use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::target::{self, Fault, Nexus, PathTo, Stage, Wire};
+use crate::common::world::Alone;
 use sg_persist::cli::request::Environment;
 use sg_persist::cli::transport_ids::Input;
 use sg_persist::clock::Clock;
@@ -39,12 +39,12 @@ const MAP: &str = "/dev/mapper/mpatha";
 struct Scene {
     stage: Arc<Mutex<Stage>>,
     /// What sysfs says of the paths, each time that it is asked: the last of them again and again.
-    told: RefCell<Vec<Vec<MapPath>>>,
-    asked: Cell<usize>,
+    told: Mutex<Vec<Vec<MapPath>>>,
+    asked: AtomicUsize,
     /// How long the lock was waited for.
-    locked_within: Cell<Duration>,
+    locked_within: Mutex<Duration>,
     own: Vec<TransportId>,
-    groups: Cell<usize>,
+    groups: AtomicUsize,
     /// Set by a signal.
     stop: Arc<AtomicBool>,
 }
@@ -115,11 +115,11 @@ impl Scene {
         stage.unit.has_full_status = true;
         Self {
             stage: Arc::new(Mutex::new(stage)),
-            told: RefCell::new(vec![(0..nexuses.len()).map(path).collect()]),
-            asked: Cell::new(0),
-            locked_within: Cell::default(),
+            told: Mutex::new(vec![(0..nexuses.len()).map(path).collect()]),
+            asked: AtomicUsize::new(0),
+            locked_within: Mutex::default(),
             own: vec![TransportId::sas(US)],
-            groups: Cell::new(0),
+            groups: AtomicUsize::new(0),
             stop: Arc::default(),
         }
     }
@@ -134,7 +134,7 @@ impl Scene {
     }
 
     fn state(self, path: usize, state: PathState) -> Self {
-        for told in self.told.borrow_mut().iter_mut() {
+        for told in self.told.lock().unwrap().iter_mut() {
             told[path].state = state;
         }
         self
@@ -197,7 +197,7 @@ impl Scene {
             environment: Environment::default(),
             input: &mut Nothing,
             devices: self,
-            clock: &Still(Cell::new(Duration::ZERO)),
+            clock: &Still(Mutex::new(Duration::ZERO)),
             output: &mut FileSystem,
             own_ports: &|_| self.own.clone(),
             path_ports: &|_| PathPorts {
@@ -209,6 +209,7 @@ impl Scene {
             stdout_is_terminal: &|| false,
             stderr: &mut stderr,
             stderr_is_terminal: &|| false,
+            beside: &Alone,
         });
         let changes = self
             .stage()
@@ -241,15 +242,15 @@ impl Input for Nothing {
     }
 }
 
-struct Still(Cell<Duration>);
+struct Still(Mutex<Duration>);
 
 impl Clock for Still {
     fn now(&self) -> Duration {
-        self.0.get()
+        *self.0.lock().unwrap()
     }
 
     fn wait(&self, time: Duration) {
-        self.0.set(self.0.get() + time);
+        *self.0.lock().unwrap() += time;
     }
 }
 
@@ -303,12 +304,16 @@ impl Maps for Scene {
         })
     }
 
+    fn identities(&self, _: &Path) -> Vec<String> {
+        Vec::new()
+    }
+
     fn below(&self, device: BlockNumber) -> Result<Option<Map>, TopologyError> {
         if device.major != 253 {
             return Ok(None);
         }
-        let told = self.told.borrow();
-        let asked = self.asked.replace(self.asked.get() + 1);
+        let told = self.told.lock().unwrap();
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(Some(Map {
             name: "mpatha".to_owned(),
             number: device,
@@ -325,7 +330,7 @@ impl Maps for Scene {
     }
 
     fn lock(&self, _: BlockNumber, within: Duration) -> Option<Lock> {
-        self.locked_within.set(within);
+        *self.locked_within.lock().unwrap() = within;
         None
     }
 
@@ -334,7 +339,7 @@ impl Maps for Scene {
     }
 
     fn nodes(&self) -> io::Result<Box<dyn Nodes>> {
-        self.groups.set(self.groups.get() + 1);
+        self.groups.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(Wire::new(&self.stage)))
     }
 }
@@ -435,7 +440,7 @@ fn an_answer_that_makes_no_sense_is_not_hidden_by_another_path() {
 fn a_device_by_another_name_is_its_map_too() {
     let scene = Scene::new().registered(&[(THEM_1, J)]);
     scene.run("-n -k /dev/vg/lv").is(0, &keys(KEYS), &[]);
-    assert_eq!(scene.groups.get(), 1);
+    assert_eq!(scene.groups.load(Ordering::Relaxed), 1);
     scene
         .run("--all-paths -n -o -G -S abc /dev/sdb")
         .is(0, "", &[]);
@@ -463,7 +468,7 @@ fn paths_of_different_units_are_refused() {
 #[test]
 fn a_path_that_comes_while_it_is_registered_is_taken_in() {
     let scene = Scene::of(&[US_1, US_2]);
-    *scene.told.borrow_mut() = vec![vec![path(0)], vec![path(0), path(1)]];
+    *scene.told.lock().unwrap() = vec![vec![path(0)], vec![path(0), path(1)]];
     scene
         .run("-n -o -G -S abc /dev/mapper/mpatha")
         .is(0, "", &[]);
@@ -1426,7 +1431,7 @@ fn a_path_that_comes_after_a_fence_is_not_registered() {
                 stage.unit.keys.remove(&US_1);
             }
         });
-    *scene.told.borrow_mut() = vec![vec![path(0)], vec![path(0), path(1)]];
+    *scene.told.lock().unwrap() = vec![vec![path(0)], vec![path(0), path(1)]];
     let ran = scene.run("-n -o -G -S abc /dev/mapper/mpatha");
     assert_ne!(ran.status, 0);
     scene.has(&[(THEM_1, J)]);
@@ -1526,7 +1531,10 @@ fn a_registration_of_our_other_port_is_another_paths() {
 fn a_deadline_is_that_of_the_lock_too() {
     let scene = Scene::new();
     scene.run("--deadline=2.5 -n -o -G -S abc /dev/mapper/mpatha");
-    assert_eq!(scene.locked_within.get(), Duration::from_millis(2500));
+    assert_eq!(
+        *scene.locked_within.lock().unwrap(),
+        Duration::from_millis(2500)
+    );
 }
 
 #[test]

@@ -15,14 +15,17 @@ use sg_persist::pr::transport_id::TransportId;
 use sg_persist::run::{World, run};
 use sg_persist::transport::LinuxDevices;
 
+mod beside;
 mod maps;
 mod memory;
 mod news;
+mod recycled;
 mod start;
 mod stop;
 mod thread;
 mod watch;
 
+use beside::Watching;
 use maps::LinuxMaps;
 use news::Listening;
 use start::Stream;
@@ -95,6 +98,7 @@ fn run_here(
         stdout_is_terminal: &|| stdout.is_terminal(),
         stderr: &mut { stderr },
         stderr_is_terminal: &|| stderr.is_terminal(),
+        beside: &Watching::new(shows_progress),
     });
     maps.end_by_signal();
     status

@@ -1,6 +1,5 @@
 //! Multipath maps of this machine, and the process that sends commands to their paths.
 
-use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -9,14 +8,15 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, send};
 use sg_persist::host_ports::SYSFS;
 use sg_persist::multipath::Maps;
 use sg_persist::multipath::control::{CONTROL, Control};
+use sg_persist::multipath::identity::identities;
 use sg_persist::multipath::lock::{self, Acquired, Lock};
 use sg_persist::multipath::{BlockNumber, Map, TopologyError, map_above, map_below};
 use sg_persist::transport::LinuxDevices;
@@ -32,11 +32,13 @@ const WORKER: &str = "[sg_persist worker]";
 #[derive(Debug, Default)]
 pub(crate) struct LinuxMaps {
     /// Started where somebody needs it.
-    worker: OnceCell<Remote>,
+    worker: OnceLock<Remote>,
+    /// Held while it is started.
+    starting: Mutex<()>,
     /// The device mapper, if it may be asked.
-    control: OnceCell<Option<Control>>,
+    control: OnceLock<Option<Control>>,
     /// From the first change to a map on.
-    stop: OnceCell<Option<Stop>>,
+    stop: OnceLock<Option<Stop>>,
 }
 
 impl LinuxMaps {
@@ -58,6 +60,11 @@ impl LinuxMaps {
 impl Maps for LinuxMaps {
     fn number(&self, device: &Path) -> Option<BlockNumber> {
         BlockNumber::of(&fs::metadata(device).ok()?)
+    }
+
+    fn identities(&self, device: &Path) -> Vec<String> {
+        let metadata = fs::metadata(device).ok();
+        metadata.map_or_else(Vec::new, |metadata| identities(Path::new(SYSFS), &metadata))
     }
 
     fn below(&self, device: BlockNumber) -> Result<Option<Map>, TopologyError> {
@@ -84,6 +91,10 @@ impl Maps for LinuxMaps {
         if let Some(worker) = self.worker.get() {
             return worker.group();
         }
+        let _alone = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(worker) = self.worker.get() {
+            return worker.group();
+        }
         let started = start()?;
         self.worker.get_or_init(|| started).group()
     }
@@ -103,7 +114,7 @@ fn start() -> io::Result<Remote> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    Remote::new(Requests(here.try_clone()?), here, thread::start_quiet)
+    Remote::new(Requests(here.try_clone()?), here, thread::start_roomy)
 }
 
 /// Where the requests go. A worker that is gone is an error, and no signal.
@@ -128,7 +139,7 @@ pub(crate) fn serve(argv: &[OsString]) -> bool {
         io::stdin().lock(),
         io::stdout(),
         LinuxDevices,
-        thread::start,
+        thread::start_roomy,
     );
     true
 }

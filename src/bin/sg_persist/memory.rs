@@ -3,13 +3,15 @@
 //!
 //! A run allocates a few tens of kilobytes in a few hundred pieces, most of them for clap. Tracking
 //! them for reuse would cost more instructions than the rest of the run, and three system calls. What
-//! does not fit in the block comes from the C library.
+//! does not fit in the block comes from [`crate::recycled`].
 #![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::recycled::Recycled;
 
 /// Bytes in the block. It costs address space; only what is used becomes memory.
 const SIZE: usize = 4 * 1024 * 1024;
@@ -59,31 +61,31 @@ fn take(layout: Layout) -> Option<*mut u8> {
 
 // SAFETY: pieces of the block do not overlap, for each begins where the one before it ended, or
 // behind; they begin at an address that is a multiple of their alignment, and they end within the
-// block. All others are the system's, whose contract is this one.
+// block. All others are of Recycled, whose contract is this one.
 unsafe impl GlobalAlloc for OneBlock {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises about `layout` are those that System asks for.
-        take(layout).unwrap_or_else(|| unsafe { System.alloc(layout) })
+        // SAFETY: the caller's promises about `layout` are those that Recycled asks for.
+        take(layout).unwrap_or_else(|| unsafe { Recycled.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // Nobody has written to a piece of the block before it is taken.
-        // SAFETY: the caller's promises about `layout` are those that System asks for.
-        take(layout).unwrap_or_else(|| unsafe { System.alloc_zeroed(layout) })
+        // SAFETY: the caller's promises about `layout` are those that Recycled asks for.
+        take(layout).unwrap_or_else(|| unsafe { Recycled.alloc_zeroed(layout) })
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if position(pointer).is_none() {
-            // SAFETY: what is not in the block came from System with this layout.
-            unsafe { System.dealloc(pointer, layout) }
+            // SAFETY: what is not in the block came from Recycled with this layout.
+            unsafe { Recycled.dealloc(pointer, layout) }
         }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let Some(start) = position(pointer) else {
-            // SAFETY: what is not in the block came from System with this layout; the caller's
-            // promises about `size` are those that System asks for.
-            return unsafe { System.realloc(pointer, layout, size) };
+            // SAFETY: what is not in the block came from Recycled with this layout; the caller's
+            // promises about `size` are those that Recycled asks for.
+            return unsafe { Recycled.realloc(pointer, layout, size) };
         };
         // The last piece grows where it is.
         let (end, new_end) = (start + layout.size(), start.saturating_add(size));

@@ -1,8 +1,8 @@
 //! The clock of a program that waits for an answer to change: what an NVMe controller reports of
 //! reservations cuts the wait short.
 
-use std::cell::OnceCell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -23,7 +23,7 @@ const LEAST: Duration = Duration::from_millis(100);
 pub(crate) struct Listening {
     clock: SystemClock,
     /// From the first wait on; none where there are no events to be had.
-    events: OnceCell<Option<OwnedFd>>,
+    events: OnceLock<Option<OwnedFd>>,
 }
 
 impl Clock for Listening {

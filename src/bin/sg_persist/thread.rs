@@ -19,6 +19,8 @@ type Task = Box<dyn FnOnce() + Send>;
 /// Bytes of a thread's stack: the fewest that every C library takes (glibc on aarch64:
 /// PTHREAD_STACK_MIN). What is not used of it becomes no memory.
 const STACK: usize = 128 * 1024;
+/// The same of one for any task.
+const ROOM: usize = 1024 * 1024;
 
 /// Room for a thread's frames and for what the C library keeps of it. There is no guard below it:
 /// the task must not do much. It ends where a page ends: both are in that page as long as the thread
@@ -34,37 +36,63 @@ struct Stack {
 /// # Errors
 /// What the C library says where there can be none; `task` is not run then.
 pub(crate) fn start(task: Task) -> io::Result<()> {
-    let check = |code| match code {
-        0 => Ok(()),
-        _ => Err(io::Error::from_raw_os_error(code)),
-    };
-    let task = Box::into_raw(Box::new(task));
     let stack = Box::leak(Box::<Stack>::new_uninit());
-    let mut attributes = MaybeUninit::uninit();
-    // SAFETY: it is written to, and nothing else.
-    check(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+    let mut attributes = attributes()?;
     let lowest = stack.as_mut_ptr().cast();
-    // SAFETY: the attributes are initialised; so many bytes from there on are this thread's alone,
-    // for ever.
-    check(unsafe { libc::pthread_attr_setstack(attributes.as_mut_ptr(), lowest, STACK) })?;
-    let mut thread = MaybeUninit::uninit();
-    // SAFETY: the attributes are initialised, `run` takes the pointer that comes with it, and the
-    // task may go to another thread.
-    check(unsafe {
-        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, task.cast())
-    })
+    // SAFETY: so many bytes from there on are this thread's alone, for ever.
+    check(unsafe { libc::pthread_attr_setstack(&raw mut attributes, lowest, STACK) })?;
+    create(&attributes, task)
 }
 
-/// As [`start`], for a thread that takes no signal: one that lets a signal through for which the others
-/// have something to take back first would have it end the process.
+/// Starts a thread for a task of any kind. It takes no signal: one that lets a signal through for
+/// which the others have something to take back first would have it end the process. Its stack is
+/// the C library's, with a guard below it, and goes when it ends.
 ///
 /// # Errors
 /// Those of [`start`].
-pub(crate) fn start_quiet(task: Task) -> io::Result<()> {
+pub(crate) fn start_roomy(task: Task) -> io::Result<()> {
+    let mut attributes = attributes()?;
+    // SAFETY: the attributes are initialised.
+    check(unsafe { libc::pthread_attr_setstacksize(&raw mut attributes, ROOM) })?;
+    // SAFETY: likewise; nobody joins the thread.
+    check(unsafe {
+        libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED)
+    })?;
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let started = start(task);
+    let started = create(&attributes, task);
     before.thread_set_mask()?;
     started
+}
+
+fn check(code: c_int) -> io::Result<()> {
+    match code {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// What a thread has unless it is told.
+fn attributes() -> io::Result<libc::pthread_attr_t> {
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: it is written to, and nothing else.
+    check(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+    // SAFETY: it has been written to.
+    Ok(unsafe { attributes.assume_init() })
+}
+
+/// Starts a thread that runs `task`.
+fn create(attributes: &libc::pthread_attr_t, task: Task) -> io::Result<()> {
+    let task = Box::into_raw(Box::new(task));
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: the attributes are initialised, `run` takes the pointer that comes with it, and the
+    // task may go to another thread.
+    let created =
+        check(unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes, run, task.cast()) });
+    if created.is_err() {
+        // SAFETY: it was made of such a box just now, and no thread has got it.
+        drop(unsafe { Box::from_raw(task) });
+    }
+    created
 }
 
 /// Runs the task behind `task`.

@@ -49,16 +49,16 @@ const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU
 /// The signals for output that cannot be written: nobody reads it, or the file would be longer than
 /// files may be. A change has a status to tell once it has been sent: these wait from then on, so
 /// that writing ends with an error and not the program.
-const LOSING: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
+pub(crate) const LOSING: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
 
 /// How long a command may take before a person is told, and how often from then on.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the last words wait for somebody to read them, in milliseconds.
-const LAST_PATIENCE: u16 = 1000;
+pub(crate) const LAST_PATIENCE: u16 = 1000;
 
 /// Puts the cursor where the line begins, and clears it.
-const CLEAR: &str = "\r\x1b[K";
+pub(crate) const CLEAR: &str = "\r\x1b[K";
 
 /// Opens devices, one after the other, and watches over the commands sent to them.
 #[derive(Debug)]
@@ -332,7 +332,7 @@ impl Watcher {
 /// Writes past the lock of standard error, which the main thread holds, and tells whether anything
 /// was written. A pipe that is full or a terminal that was told to wait (Ctrl-S) is given so much
 /// time: a signal has to end the program, whether anybody reads or not.
-fn say(text: &str, patience: PollTimeout) -> bool {
+pub(crate) fn say(text: &str, patience: PollTimeout) -> bool {
     if text.is_empty() {
         return false;
     }

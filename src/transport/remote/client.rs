@@ -1,11 +1,14 @@
 //! The process that answers.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Carriers, Nodes, Reply, Request, StartThread, message};
+
+/// Bytes of replies that are read at once.
+const BUFFER: usize = 16 * 1024;
 
 /// The way to a worker.
 pub struct Remote {
@@ -75,7 +78,8 @@ impl Remote {
 
 impl Shared {
     /// Puts each reply where it belongs, until there are no more.
-    fn distribute(&self, mut replies: impl Read) {
+    fn distribute(&self, replies: impl Read) {
+        let mut replies = BufReader::with_capacity(BUFFER, replies);
         let end = loop {
             let message = match message::read(&mut replies) {
                 Ok(Some(message)) => message,

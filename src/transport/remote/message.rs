@@ -21,6 +21,9 @@ use crate::transport::{
 /// have been sent in place of a command.
 const LONGEST: u32 = 16 * 1024 * 1024;
 
+/// Room for nearly every message: the room for an answer of the usual length, and what goes with it.
+const USUAL: usize = 8192 + 512;
+
 /// What cannot be read as a message.
 fn garbled() -> io::Error {
     io::Error::new(
@@ -52,8 +55,9 @@ pub(super) fn read(stream: &mut impl Read) -> io::Result<Option<(u32, Vec<u8>)>>
     }
     let mut node = [0; 4];
     stream.read_exact(&mut node)?;
-    let mut body = Vec::new();
     let rest = u64::from(length - 4);
+    // As much at once as most messages have.
+    let mut body = Vec::with_capacity(usize::try_from(rest).unwrap_or(USUAL).min(USUAL));
     if stream.take(rest).read_to_end(&mut body)? as u64 != rest {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -91,6 +95,12 @@ impl Writer {
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.extend(bytes);
+    }
+
+    /// The same, with nothing behind it: memory is taken once.
+    fn last(&mut self, bytes: &[u8]) {
+        self.0.reserve_exact(8 + bytes.len());
+        self.bytes(bytes);
     }
 
     fn lines(&mut self, lines: &[String]) {
@@ -189,7 +199,7 @@ pub(super) fn request(number: u32, request: &Request) -> io::Result<Vec<u8>> {
                 OwnedData::Out(list) => (2, &list[..]),
             };
             message.byte(direction);
-            message.bytes(data);
+            message.last(data);
             message
         }
         Request::Host { timeout } => {
@@ -310,7 +320,7 @@ pub(super) fn reply(number: u32, reply: &Reply) -> io::Result<Vec<u8>> {
                 Some(Shortcoming::NotThere) => 1,
                 Some(Shortcoming::Unknown) => 2,
             });
-            message.bytes(data);
+            message.last(data);
             message
         }
         Reply::Host { host, sent } => {
