@@ -9,24 +9,26 @@
 //! sg_persist = { version = "0.1", default-features = false }
 //! ```
 //!
-//! [`pr`] are the commands, their parameter data and parameter lists, and [`scsi`] what all SCSI
-//! commands share, with [`nvme`] beside them: the same of NVM Express. All three are pure functions
-//! over bytes. [`host_ports`] has this host's initiator ports, [`transport`] is the way to the device
-//! server and back; [`multipath`] makes one logical unit of the paths of a map.
+//! Each module uses only those that stand after it:
 //!
-//! The feature `cli`, which is on unless it is turned off, is the command itself. Its story of one
-//! run is in `run`. It needs
-//!
-//! - `cli`: the command line, parsed and judged;
-//! - [`multipath`], [`logical_unit`], [`pr`], [`scsi`], [`nvme`], [`host_ports`], [`transport`];
+//! - `run`: the story of one run of the command;
+//! - `exit`: exit statuses;
+//! - `error`: what can end a run;
+//! - [`multipath`]: the paths of a map, made into one logical unit;
+//! - [`logical_unit`]: one logical unit, asked and changed;
 //! - `render`: answers and failures in words;
-//! - `output`: files to write; `clock`: time;
-//! - `error` and `exit`: what can end a run, and the exit status for it.
+//! - [`transport`]: the way to the device server and back;
+//! - [`host_ports`]: this host's initiator ports;
+//! - [`nvme`]: commands and data of NVM Express, pure functions over bytes;
+//! - `cli`: the command line, parsed and judged;
+//! - [`pr`]: PERSISTENT RESERVE IN and OUT, their parameter data and lists, pure functions over bytes;
+//! - [`scsi`]: what all SCSI commands share, likewise;
+//! - `output`: files to write;
+//! - `clock`: time.
 //!
-//! Each of them uses those that stand after it at the most, but for `exit`, which knows all
-//! errors. None of this is for other programs: it is public for the command and for the tests, and
-//! may change at any time. No function of this library prints, ends the process or panics on what a
-//! device, a file or a command line holds.
+//! Those without a link belong to the command, which is the feature `cli`: on unless it is turned off,
+//! public for the command and for the tests, and free to change at any time. No function of this
+//! library prints, ends the process or panics on what a device, a file or a command line holds.
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

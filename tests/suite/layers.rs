@@ -50,6 +50,18 @@ fn the_map_in_lib_rs_has_every_module() {
     }
 }
 
+/// And in this order.
+#[test]
+fn the_map_in_lib_rs_is_true() {
+    let text = library().remove(&Module::new()).unwrap();
+    let name = Regex::new(r"(?m)^//! - (?:`([a-z_]+)`|\[`([a-z_]+)`\])").unwrap();
+    let names: Vec<String> = name
+        .captures_iter(&text)
+        .map(|found| found.get(1).or(found.get(2)).unwrap().as_str().to_owned())
+        .collect();
+    assert_eq!(names, LAYERS);
+}
+
 #[test]
 fn what_uses_a_layer_above_is_found() {
     let found = faults(
