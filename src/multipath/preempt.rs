@@ -20,10 +20,18 @@ where
             return self.take_over(out);
         }
         let aborts = out.action == ServiceAction::PreemptAndAbort;
+        // That nobody has the key afterwards proves something only if somebody had it before.
+        let was_there = match self.any.read_keys() {
+            Ok(data) => data.keys.contains(&victim),
+            Err(_) => false,
+        };
         let ended = self.once(out, |unit| {
             let is_there = unit.any.read_keys()?.keys.contains(&victim);
             Ok(match (is_there, aborts) {
                 (true, _) => Ok(false),
+                (false, _) if !was_there => Err(format!(
+                    "nobody has the key {victim}, and whether somebody had it before is not known"
+                )),
                 (false, false) => Ok(true),
                 (false, true) => Err(format!(
                     "key {victim} is registered no more, but whether its commands were aborted is \

@@ -479,7 +479,18 @@ impl<'a, 'c> Assembly<'a, 'c> {
                     }
                     return Err(Error::Unread(Box::new(error)));
                 }
-                Ok(())
+                let unknown = changed
+                    .paths
+                    .iter()
+                    .find(|report| matches!(report.change, PathChange::Unknown(_)));
+                match unknown {
+                    None => Ok(()),
+                    Some(report) => Err(Error::Disturbed(Disturbed::of(
+                        Doubt::NotTold,
+                        format!("key {new} on path {}", report.name),
+                        "no answer",
+                    ))),
+                }
             }
             ServiceAction::Reserve => {
                 let held = any.read_reservation().map_err(unread)?.reservation;

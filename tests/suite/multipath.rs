@@ -1558,3 +1558,33 @@ fn unregistering_whatever_key_is_verified_by_what_is_seen() {
     assert_eq!(run(&scene).status, 0);
     scene.has(&[(THEM_1, J)]);
 }
+
+#[test]
+fn what_became_of_a_silent_path_is_not_verified() {
+    let scene = Scene::new().event(|path, cdb, stage| {
+        if path == 1 && cdb[0] == 0x5f {
+            stage.paths[1].fault = Some(Fault::CommandLost);
+        }
+    });
+    let ran = scene.run("-n -o -G -S abc --verify /dev/mapper/mpatha");
+    assert_eq!(ran.status, 38, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("key 0xabc on path sdb"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_lost_preempt_of_nobody_is_not_done() {
+    let scene = Scene::new()
+        .registered(&[(US_1, K), (US_2, K)])
+        .fault(0, Fault::CommandLost);
+    let ran = scene.run("-n -o -P -K abc -S def -T 5 /dev/mapper/mpatha");
+    assert_eq!(ran.status, 38, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("nobody has the key 0xdef"),
+        "{}",
+        ran.stderr
+    );
+}
