@@ -73,6 +73,31 @@ pub enum PathChange {
     Unknown(String),
 }
 
+impl PathChange {
+    /// Its name in documents for programs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::AlreadySo => "already_so",
+            Self::Undone => "undone",
+            Self::NotUndone(_) => "not_undone",
+            Self::Kept => "kept",
+            Self::Unreached(_) => "unreached",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Why, where it has a reason.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::NotUndone(why) | Self::Unreached(why) | Self::Unknown(why) => Some(why),
+            Self::Done | Self::AlreadySo | Self::Undone | Self::Kept => None,
+        }
+    }
+}
+
 /// A path, and what became of a change there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathReport {

@@ -67,6 +67,8 @@ pub struct Parts<'a> {
     pub unit_attentions: &'a [Vec<u8>],
     /// What an overview tells, for each device.
     pub overview: Option<Vec<UnitShape>>,
+    /// What became of a change on each path of a multipath map.
+    pub paths: Option<Vec<PathShape>>,
     /// Why a change was refused: each reason's name, and words.
     pub explanation: Option<&'a [(&'static str, String)]>,
     /// What went wrong, in words.
@@ -202,6 +204,8 @@ pub struct Document {
     answer: Option<bool>,
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
+    paths: Option<Vec<PathShape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Vec<ReasonShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overview: Option<Vec<UnitShape>>,
@@ -216,6 +220,17 @@ struct Utility {
     argv: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plain_text_output: Option<Vec<String>>,
+}
+
+/// What became of a change on one path of a multipath map.
+#[derive(Debug, Serialize)]
+pub struct PathShape {
+    /// The path's name.
+    pub name: String,
+    /// The name of what became of it.
+    pub outcome: &'static str,
+    /// Why, where it has a reason.
+    pub message: Option<String>,
 }
 
 /// Why a change was refused.
@@ -400,6 +415,7 @@ impl Document {
             parameter_data: parts.parameter_data.map(ParameterDataShape::new),
             answer: parts.answer,
             overview: parts.overview,
+            paths: parts.paths,
             explanation: parts.explanation.map(|reasons| {
                 let shape = |(reason, text): &(&'static str, String)| ReasonShape {
                     reason,

@@ -6,8 +6,9 @@ use super::session::Session;
 use crate::cli::request::{JsonOptions, Operation, Task};
 use crate::error::Error;
 use crate::exit::ExitStatus;
+use crate::multipath::unit::PathReport;
 use crate::pr::prout::PersistentReserveOut;
-use crate::render::json::{Document, Layout, Parts};
+use crate::render::json::{Document, Layout, Parts, PathShape};
 use crate::transport::{CommandError, Completion, os_error_text};
 
 /// The document: what was asked for, what came back, how the run ends. `plain` is the plain text
@@ -58,6 +59,14 @@ pub(super) fn document(
             false => &record.unit_attentions,
         },
         overview: is_overview.then_some(overviews),
+        paths: (!record.paths.is_empty()).then(|| {
+            let shape = |report: &PathReport| PathShape {
+                name: report.name.clone(),
+                outcome: report.change.name(),
+                message: report.change.reason().map(str::to_owned),
+            };
+            record.paths.iter().map(shape).collect()
+        }),
         explanation: record.explanation.as_ref().map(|found| &found.lines[..]),
         message: match error {
             Some(error) => Some(message(error, completion)),
@@ -91,6 +100,7 @@ pub(super) fn not_sent(
         os_error: None,
         unit_attentions: &[],
         overview: None,
+        paths: None,
         explanation: None,
         message: Some(message),
         exit_status: options.exit_status.then(|| (status.code(), meaning)),

@@ -60,7 +60,8 @@ pub(super) fn look(
 fn is_conflict(error: &Error) -> bool {
     match error {
         Error::Map { source, .. } => match &**source {
-            MapError::Path { source, .. } | MapError::Foreign { source, .. } => is_conflict(source),
+            MapError::Path { source, .. } => is_conflict(source),
+            // A path with another key is named with it.
             _ => false,
         },
         error => command_error(error).is_some_and(CommandError::is_conflict),

@@ -74,6 +74,13 @@ pub(super) fn change<'a, 'c>(
     if let Err(error) = &carried_out {
         explain::look(session, &mut assembly.unit.any, out, error);
     }
+    {
+        // What was read beside it is not what was asked for, and one path's end is not the map's.
+        let mut record = session.record.borrow_mut();
+        record.cdb = Some(out.emit().0);
+        record.completion = None;
+        record.os_error = None;
+    }
     let mut changed = carried_out?;
     for _ in 0..ROUNDS {
         if !assembly.take_in_new_paths(out, &mut changed)? {
@@ -149,6 +156,8 @@ impl<'a, 'c> Assembly<'a, 'c> {
     }
 
     fn error(&self, source: MapError<Error>) -> Error {
+        let paths = source.paths().iter().chain(&self.unreached).cloned();
+        self.session.record.borrow_mut().paths = paths.collect();
         Error::Map {
             device: self.name.to_owned(),
             source: Box::new(source),
@@ -395,6 +404,8 @@ impl<'a, 'c> Assembly<'a, 'c> {
     /// Says on stderr which paths were not reached, and what else there is to say.
     fn tell(&self, changed: &Changed) {
         let map = &self.map.name;
+        let paths = changed.paths.iter().chain(&self.unreached).cloned();
+        self.session.record.borrow_mut().paths = paths.collect();
         for report in changed.paths.iter().chain(&self.unreached) {
             let (name, state) = (&report.name, &report.change);
             let line = match state {

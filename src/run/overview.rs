@@ -137,20 +137,25 @@ fn of(
         own: &own,
         paths: &paths,
     };
-    if session.task.json.is_some() {
-        let mut record = session.record.borrow_mut();
-        let shape = UnitShape::told(device_name, &unit, &record.unit_attentions);
-        record.overviews.push(shape);
-    }
-    let style = Style {
-        colour: !session.no_color && session.console.stdout_is_terminal(),
-        shown: DeviceText::Printable,
-    };
     let reservation = snapshot.reservation.as_ref().err().cloned();
     let missing = reservation.map(|source| Error::Malformed {
         action: ServiceAction::ReadReservation,
         source,
         given: None,
     });
+    if session.task.json.is_some() {
+        let status = missing
+            .as_ref()
+            .map_or(ExitStatus::SUCCESS, ExitStatus::from);
+        let meaning = status.text().unwrap_or("No errors".into());
+        let mut record = session.record.borrow_mut();
+        let attentions = &record.unit_attentions;
+        let shape = UnitShape::told(device_name, &unit, attentions, (status.code(), &meaning));
+        record.overviews.push(shape);
+    }
+    let style = Style {
+        colour: !session.no_color && session.console.stdout_is_terminal(),
+        shown: DeviceText::Printable,
+    };
     Ok((table(&unit, style), Told::new(&snapshot), missing))
 }

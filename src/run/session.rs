@@ -10,6 +10,7 @@ use crate::cli::request::Task;
 use crate::clock::Clock;
 use crate::host_ports::PathPorts;
 use crate::multipath::Maps;
+use crate::multipath::unit::PathReport;
 use crate::pr::prin::ParameterData;
 use crate::pr::transport_id::TransportId;
 use crate::render::json::UnitShape;
@@ -110,6 +111,8 @@ pub(super) struct Record {
     pub(super) overviews: Vec<UnitShape>,
     /// A line for each of them, in short.
     pub(super) rows: Vec<Row>,
+    /// What became of a change on each path of a multipath map.
+    pub(super) paths: Vec<PathReport>,
     /// Why the command was refused, where that was looked for.
     pub(super) explanation: Option<Explanation>,
     /// Whether how the run ended has been said already.

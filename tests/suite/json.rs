@@ -1670,7 +1670,10 @@ mod schema {
                 .sends(READ_FULL_STATUS, sense(5, 0x20, 0)),
             sg_persist("-j --overview /dev/sda").fails_to_open(RO, libc::ENOENT),
         ];
-        scenes.into_iter().map(|scene| run(scene).1).collect()
+        let maps = crate::multipath::documents();
+        let maps = maps.iter().map(|text| serde_json::from_str(text).unwrap());
+        let scenes = scenes.into_iter().map(|scene| run(scene).1);
+        scenes.chain(maps).collect()
     }
 
     #[test]
@@ -1709,6 +1712,7 @@ mod schema {
             "utility_invoked",
             "exit_status",
             "explanation",
+            "paths",
             "overview",
             "plain_text_output",
         ];
@@ -1816,6 +1820,7 @@ mod schema {
         let may_be_absent = [
             "/exit_status",
             "/explanation",
+            "/paths",
             "/overview",
             "/utility_invoked/plain_text_output",
         ];

@@ -1588,3 +1588,36 @@ fn a_lost_preempt_of_nobody_is_not_done() {
         ran.stderr
     );
 }
+
+// Documents.
+
+/// Some about changes to maps.
+pub(crate) fn documents() -> Vec<String> {
+    let dead = || Scene::new().fault(1, Fault::Errno(libc::ENODEV));
+    [
+        dead().run("-j -n -o -G -S abc /dev/mapper/mpatha"),
+        Scene::new()
+            .registered(&[(US_2, J)])
+            .run("-j -n -o -G -S abc /dev/mapper/mpatha"),
+    ]
+    .map(|ran| ran.stdout)
+    .into()
+}
+
+#[test]
+fn documents_name_the_paths() {
+    let [done, refused] = documents()
+        .iter()
+        .map(|text| serde_json::from_str::<serde_json::Value>(text).unwrap())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let outcomes = |document: &serde_json::Value| {
+        let paths = document["paths"].as_array().unwrap().iter();
+        paths
+            .map(|path| format!("{} {}", path["name"], path["outcome"]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&done), [r#""sda" "done""#, r#""sdb" "unreached""#]);
+    assert_eq!(outcomes(&refused), [r#""sda" "undone""#]);
+}

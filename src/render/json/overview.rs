@@ -40,9 +40,15 @@ impl std::fmt::Debug for UnitShape {
 }
 
 impl UnitShape {
-    /// A logical unit that told all that it was asked, past these unit attentions.
+    /// A logical unit that told what it was asked, past these unit attentions, with the exit status of
+    /// such an overview, and its meaning.
     #[must_use]
-    pub fn told(device: String, unit: &Unit<'_>, unit_attentions: &[Vec<u8>]) -> Self {
+    pub fn told(
+        device: String,
+        unit: &Unit<'_>,
+        unit_attentions: &[Vec<u8>],
+        (status, meaning): (u8, &str),
+    ) -> Self {
         let snapshot = unit.snapshot;
         let reservation = match &snapshot.reservation {
             Ok(held) => match ParameterDataShape::new(&ParameterData::Reservation(held.clone())) {
@@ -82,7 +88,7 @@ impl UnitShape {
             capabilities: unit.capabilities.as_ref().ok().map(CapabilitiesShape::new),
             capabilities_message: no_capabilities.map(ToString::to_string),
             unit_attentions: senses(unit_attentions),
-            status: Code::new(0_u8, Some("No errors")),
+            status: Code::new(status, Some(meaning)),
         }
     }
 
