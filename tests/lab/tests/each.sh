@@ -81,7 +81,7 @@ test_all_units_are_registered_read_and_preempted() {
     same 'order' "$(sed 's/$/:/' /run/ours)" /run/order || exit 1
     many 0 "$units" --devices-from=/run/theirs -n -o -R -T 5 -K def
     begin=${EPOCHREALTIME/./}
-    many 0 "$units" --devices-from=/run/ours -n -o -A -T 5 -K abc -S def --first-decides
+    many 0 "$units" --devices-from=/run/ours -n -o -P -T 5 -K abc -S def --first-decides
     end=${EPOCHREALTIME/./}
     keep "$units units: preempted after $(((end - begin) / 1000)) ms"
     words='yes$' many 0 "$units" --devices-from=/run/ours --holder-is=abc
@@ -97,9 +97,9 @@ test_all_units_are_registered_read_and_preempted() {
 test_the_first_decides() {
     many 0 "$units" --devices-from=/run/ours -n -o -G -S abc
     many 0 "$units" --devices-from=/run/theirs -n -o -G -S def
-    succeeds sg_persist -n -o -A -T 5 -K def -S abc "${theirs[0]}"
+    succeeds sg_persist -n -o -P -T 5 -K def -S abc "${theirs[0]}"
     settle
-    words='not sent: it was not done on' many 24 $((units - 1)) --devices-from=/run/ours -n -o -A -T 5 -K abc -S def \
+    words='not sent: it was not done on' many 24 $((units - 1)) --devices-from=/run/ours -n -o -P -T 5 -K abc -S def \
         --first-decides
     words='yes$' many 0 "$units" --devices-from=/run/theirs --has-key=def
 }
