@@ -206,11 +206,7 @@ impl<'a, 'c> Channel<'a, 'c> {
             let (pause, sense) = match again {
                 Some((Ok(pause), sense)) => (pause, sense),
                 Some((Err(refusal), _)) => {
-                    let told = not_again(refusal);
-                    match self.session.record.borrow_mut().held_back.last_mut() {
-                        Some(held_back) if level == 0 => held_back.extend(told.as_bytes()),
-                        _ => (self.session.print)(told),
-                    }
+                    self.session.say(not_again(refusal));
                     return Ok(moved_by(result, length));
                 }
                 None => return Ok(moved_by(result, length)),
