@@ -18,6 +18,26 @@ pub struct PathPorts {
     pub is_one_path: bool,
 }
 
+impl PathPorts {
+    /// Those of several nodes, where a command may go through any of them.
+    pub(crate) fn of_several(nodes: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        let mut is_known = true;
+        for node in nodes {
+            is_known &= !node.ports.is_empty();
+            for port in node.ports {
+                if !all.ports.contains(&port) {
+                    all.ports.push(port);
+                }
+            }
+        }
+        if !is_known {
+            all.ports.clear();
+        }
+        all
+    }
+}
+
 /// The initiator ports that lead to the device `number`, by the directory tree `sysfs`: of all that
 /// [`own_ports`](super::own_ports) gives, those of this very node.
 #[must_use]

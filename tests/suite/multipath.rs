@@ -1309,6 +1309,29 @@ fn whether_a_map_is_registered() {
     );
 }
 
+/// One path that is named for the map is not the nexus that was refused.
+#[test]
+fn a_conflict_on_another_path_than_the_one_named() {
+    for words in [
+        format!("-n -o -G -K abc -S fed --explain {MAP}"),
+        "--all-paths -n -o -G -K abc -S fed --explain /dev/sda".to_owned(),
+    ] {
+        let scene = Scene::new().registered(&[(US_1, K)]);
+        scene.stage().paths[0].fault = Some(Fault::SenseOut(2, 4, 0x0c));
+        let ran = scene.run(&words);
+        assert!(
+            ran.stderr.contains("Why: key 0xabc is registered by "),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            !ran.stderr.contains("nothing that is registered"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
 /// What was missing before the answer was yes is not said.
 #[test]
 fn a_map_that_is_waited_for() {
