@@ -560,6 +560,16 @@ mod tests {
         }
         let (ports, is_one_path) = of(253, 0);
         assert_eq!((ports.len(), is_one_path), (2, false));
+        // One port that is not known beside one that is: a command may go through it.
+        sysfs.disk("8:64", "pci/host7/target7:0:0/7:0:0:0/block/sde");
+        sysfs.link("devices/virtual/block/dm-0/slaves/e", "dev/block/8:64");
+        assert_eq!(of(253, 0), (vec![], false));
+        // Nor one that has just gone.
+        sysfs.disk("253:1", "virtual/block/dm-1");
+        sysfs.link("devices/virtual/block/dm-1/slaves/a", "dev/block/8:0");
+        assert_eq!(of(253, 1), (vec!["fcp,2102230425062708".to_owned()], true));
+        sysfs.link("devices/virtual/block/dm-1/slaves/f", "dev/block/8:80");
+        assert_eq!(of(253, 1), (vec![], false));
 
         // iSCSI: the session that the disk hangs on.
         sysfs.disk("8:32", DISK_OF_SESSION);

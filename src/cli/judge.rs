@@ -352,7 +352,7 @@ fn alone(values: &Values) -> Result<Operation, UsageError> {
     if asked > 1 || actions > 0 || changes {
         return Err(UsageError::NotAlone);
     }
-    if values.wait.is_some() && values.overview {
+    if values.wait.is_some() && values.questions.is_empty() {
         return Err(UsageError::WaitWithoutQuestion);
     }
     if values.repair {

@@ -18,6 +18,26 @@ pub struct PathPorts {
     pub is_one_path: bool,
 }
 
+impl PathPorts {
+    /// Those of several nodes, where a command may go through any of them.
+    pub(crate) fn of_several(nodes: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        let mut is_known = true;
+        for node in nodes {
+            is_known &= !node.ports.is_empty();
+            for port in node.ports {
+                if !all.ports.contains(&port) {
+                    all.ports.push(port);
+                }
+            }
+        }
+        if !is_known {
+            all.ports.clear();
+        }
+        all
+    }
+}
+
 /// The initiator ports that lead to the device `number`, by the directory tree `sysfs`: of all that
 /// [`own_ports`](super::own_ports) gives, those of this very node.
 #[must_use]
@@ -27,25 +47,39 @@ pub fn path_ports(sysfs: &Path, number: DeviceNumber) -> PathPorts {
         ports: Vec::new(),
         is_one_path: true,
     };
-    if let Ok(device) = number.link(sysfs).canonicalize() {
-        collect(&class, &device, DEPTH, &mut BTreeSet::new(), &mut found);
+    if let Ok(device) = number.link(sysfs).canonicalize()
+        && !collect(&class, &device, DEPTH, &mut BTreeSet::new(), &mut found)
+    {
+        // Some are not all: a command may go through one that is not among them.
+        found.ports.clear();
     }
     found
 }
 
-/// Adds the ports that lead to `device`, a directory without links in its name.
+/// Adds the ports that lead to `device`, a directory without links in its name, and tells whether
+/// each way to it has one.
 fn collect(
     class: &Path,
     device: &Path,
     depth: u8,
     seen: &mut BTreeSet<std::path::PathBuf>,
     found: &mut PathPorts,
-) {
-    if depth == 0 || seen.len() >= ENTRIES || !seen.insert(device.to_owned()) {
+) -> bool {
+    if seen.contains(device) {
         found.is_one_path = false;
-        return;
+        return true;
     }
-    for port in ports(class, device).into_iter().chain(nvme_hosts(device)) {
+    if depth == 0 || seen.len() >= ENTRIES {
+        found.is_one_path = false;
+        return false;
+    }
+    seen.insert(device.to_owned());
+    let here: Vec<TransportId> = ports(class, device)
+        .into_iter()
+        .chain(nvme_hosts(device))
+        .collect();
+    let mut is_known = !here.is_empty();
+    for port in here {
         if !found.ports.contains(&port) {
             found.ports.push(port);
         }
@@ -55,12 +89,19 @@ fn collect(
     if names.len() > 1 {
         found.is_one_path = false;
     }
-    for name in names {
-        match below.join(name).canonicalize() {
-            Ok(device) => collect(class, &device, depth - 1, seen, found),
-            Err(_) => found.is_one_path = false,
-        }
+    if !names.is_empty() {
+        is_known = true;
     }
+    for name in names {
+        is_known &= match below.join(name).canonicalize() {
+            Ok(device) => collect(class, &device, depth - 1, seen, found),
+            Err(_) => {
+                found.is_one_path = false;
+                false
+            }
+        };
+    }
+    is_known
 }
 
 /// The ports of the SCSI host that `device` hangs on, or of its session.

@@ -97,7 +97,7 @@ pub enum Reason {
 #[must_use]
 pub fn reasons(snapshot: &Snapshot, out: &PersistentReserveOut, nexus: Nexus<'_>) -> Vec<Reason> {
     let standing = Standing::new(&snapshot.keys, &snapshot.full_status, nexus);
-    let registered: BTreeSet<_> = snapshot.keys.keys.iter().copied().collect();
+    let registered = registered(snapshot);
     let given = out.reservation_key;
     let mut reasons = Vec::new();
     let is_register = out.action == ServiceAction::Register;
@@ -199,7 +199,7 @@ fn beyond_registration(snapshot: &Snapshot, out: &PersistentReserveOut) -> Optio
         }
         ServiceAction::Preempt | ServiceAction::PreemptAndAbort => {
             let key = out.service_action_reservation_key;
-            let is_there = key == ReservationKey::NONE || snapshot.keys.keys.contains(&key);
+            let is_there = key == ReservationKey::NONE || registered(snapshot).contains(&key);
             (!is_there).then_some(Reason::NobodyToPreempt { key })
         }
         ServiceAction::RegisterAndMove => match held {
@@ -208,6 +208,23 @@ fn beyond_registration(snapshot: &Snapshot, out: &PersistentReserveOut) -> Optio
         },
         _ => None,
     }
+}
+
+/// The keys that there are. Where keys and full status are at odds, what one of them has is not said
+/// to be nobody's.
+fn registered(snapshot: &Snapshot) -> BTreeSet<ReservationKey> {
+    let descriptors = snapshot
+        .full_status
+        .iter()
+        .flat_map(|data| &data.descriptors);
+    let described = descriptors.map(|descriptor| descriptor.reservation_key);
+    snapshot
+        .keys
+        .keys
+        .iter()
+        .copied()
+        .chain(described)
+        .collect()
 }
 
 /// The nexuses of the registrations that are `wanted`.
@@ -317,6 +334,25 @@ mod tests {
             initiator: Some(TransportId::fcp(port)),
             target_ports: ONE,
         }]
+    }
+
+    /// What one of two lists at odds has is not said to be nobody's.
+    #[test]
+    fn a_key_that_full_status_alone_has() {
+        let mut seen = snapshot(&[(1, 0xa), (2, 0xb)], None);
+        seen.keys.keys.pop();
+        let somebody = Reason::KeyOfSomebody {
+            key: key(2),
+            owners: owner(0xb),
+            unknown: Unknown::Contradiction,
+        };
+        let ports = [TransportId::fcp(0xb)];
+        let clear = out(ServiceAction::Clear, 2, 0);
+        assert_eq!(by(&seen, &clear, &ports), [somebody]);
+        let preempt = out(ServiceAction::Preempt, 1, 2);
+        let reasons = by(&seen, &preempt, &ports);
+        assert!(!reasons.contains(&Reason::NobodyToPreempt { key: key(2) }));
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
     }
 
     #[test]

@@ -57,12 +57,23 @@ pub enum Unknown {
          session"
     )]
     NoIsid,
+    /// The initiator has a registration of which the ISID is not told.
+    #[error(
+        "this host's iSCSI initiator is registered, but the device does not tell for which session"
+    )]
+    RegisteredWithoutIsid,
     /// The target port is not known, and the host is registered for some.
     #[error(
         "this host's initiator port is registered, but which target port this path goes to is not \
          known"
     )]
     NoTargetPort,
+    /// The initiator port has a registration of which the target port is not told.
+    #[error(
+        "this host's initiator port is registered, but the device does not tell for which target \
+         port"
+    )]
+    RegisteredWithoutTargetPort,
     /// Some of the nexuses are registered.
     #[error(
         "of the initiator ports that commands may go through some are registered, others are not"
@@ -107,8 +118,13 @@ impl Standing {
         let is_nameless = |descriptor: &FullStatusDescriptor| {
             let id = descriptor.transport_id.as_ref();
             id.is_none_or(|id| match id.initiator() {
-                Initiator::Other => true,
+                Initiator::Other
+                | Initiator::Fcp { n_port_name: 0 }
+                | Initiator::Sas { address: 0 }
+                | Initiator::Sbp { eui64: 0 } => true,
+                Initiator::Srp { initiator_port } => initiator_port == [0; 16],
                 Initiator::NvmeHost { identifier } => identifier.iter().all(|&byte| byte == 0),
+                Initiator::Iscsi { name } | Initiator::IscsiPort { name } => name.is_empty(),
                 _ => false,
             })
         };
@@ -127,14 +143,25 @@ impl Standing {
                     TargetPorts::Relative(number) => nexus.target_port == Some(number),
                 });
             if here.is_empty() {
-                if nexus.target_port.is_none() && !elsewhere.is_empty() {
+                // 0 is reserved (SPC-5 7.7.6.7), and no target port's number.
+                let is_numbered = |descriptor: &&FullStatusDescriptor| {
+                    descriptor.target_ports != TargetPorts::Relative(0)
+                };
+                if !elsewhere.iter().all(is_numbered) {
+                    doubt = doubt.or(Some(Unknown::RegisteredWithoutTargetPort));
+                } else if nexus.target_port.is_none() && !elsewhere.is_empty() {
                     doubt = doubt.or(Some(Unknown::NoTargetPort));
                 }
                 continue;
             }
             registered += 1;
+            let is_told = |descriptor: &&FullStatusDescriptor| {
+                descriptor.transport_id.as_ref().is_some_and(is_exact)
+            };
             if !is_exact(port) {
                 doubt = doubt.or(Some(Unknown::NoIsid));
+            } else if !here.iter().all(is_told) {
+                doubt = doubt.or(Some(Unknown::RegisteredWithoutIsid));
             }
             keys.extend(here.iter().map(|descriptor| descriptor.reservation_key));
         }
@@ -275,6 +302,49 @@ mod tests {
             Standing::Unknown(Unknown::NoPorts)
         );
         assert_eq!(standing(&[], &[], None), Standing::NotRegistered);
+    }
+
+    /// Names of zeros name nobody, and target port 0 is none.
+    #[test]
+    fn what_is_left_zero_is_not_told() {
+        let a = [TransportId::fcp(0xa)];
+        for nobody in [
+            TransportId::fcp(0),
+            TransportId::sas(0),
+            TransportId::sbp(0),
+            TransportId::srp([0; 16]),
+            TransportId::received(&[
+                0x05, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ]),
+        ] {
+            assert_eq!(
+                standing(&[registered(1, ONE, Some(nobody))], &a, Some(1)),
+                Standing::Unknown(Unknown::Unnamed)
+            );
+        }
+        let zero = TargetPorts::Relative(0);
+        let nowhere = registered(1, zero, Some(a[0].clone()));
+        for target_port in [None, Some(1)] {
+            assert_eq!(
+                standing(std::slice::from_ref(&nowhere), &a, target_port),
+                Standing::Unknown(Unknown::RegisteredWithoutTargetPort)
+            );
+        }
+        let here = registered(2, ONE, Some(a[0].clone()));
+        assert_eq!(standing(&[nowhere, here], &a, Some(1)), with(&[2]));
+    }
+
+    /// The device may name the initiator alone, of whatever session.
+    #[test]
+    fn a_registration_without_its_session() {
+        let name = |text: &str| TransportId::iscsi(text.as_bytes()).unwrap();
+        let list = [registered(1, ONE, Some(name("iqn.2026-01.lab:a")))];
+        let session = [name("iqn.2026-01.lab:a,i,0x00023d000001")];
+        assert_eq!(
+            standing(&list, &session, Some(1)),
+            Standing::Unknown(Unknown::RegisteredWithoutIsid)
+        );
+        assert_eq!(standing(&list, &session, Some(2)), Standing::NotRegistered);
     }
 
     /// A registration of an earlier session of the same initiator is not this session's.

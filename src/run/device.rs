@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::maps::{self, OpenMap};
@@ -46,6 +46,8 @@ pub(super) struct Channel<'a, 'c> {
     map: Option<OpenMap>,
     /// What the commands travel over, where that is another process.
     paths: Option<Paths>,
+    /// The nodes of the map's paths, over any of which a command goes.
+    ways: Vec<PathBuf>,
     /// Whether it is a map, or one of the paths of one.
     is_of_map: bool,
 }
@@ -110,6 +112,7 @@ impl<'a, 'c> Channel<'a, 'c> {
             transport: Tracer::new(transport, verbosity, session.print, &session.introduced),
             map: None,
             paths,
+            ways: Vec::new(),
             is_of_map: false,
         })
     }
@@ -120,6 +123,12 @@ impl<'a, 'c> Channel<'a, 'c> {
         let paths = open.paths().clone();
         let channel = Self::over(session, Cow::Borrowed(name), Box::new(transport), paths);
         Ok(Self {
+            ways: open
+                .map
+                .paths
+                .iter()
+                .map(|path| path.node.clone())
+                .collect(),
             map: Some(open),
             ..channel
         })
@@ -141,6 +150,7 @@ impl<'a, 'c> Channel<'a, 'c> {
             transport: Tracer::new(transport, verbosity, session.print, &session.introduced),
             map: None,
             paths: Some(paths),
+            ways: Vec::new(),
             is_of_map: true,
         }
     }
@@ -206,11 +216,7 @@ impl<'a, 'c> Channel<'a, 'c> {
             let (pause, sense) = match again {
                 Some((Ok(pause), sense)) => (pause, sense),
                 Some((Err(refusal), _)) => {
-                    let told = not_again(refusal);
-                    match self.session.record.borrow_mut().held_back.last_mut() {
-                        Some(held_back) if level == 0 => held_back.extend(told.as_bytes()),
-                        _ => (self.session.print)(told),
-                    }
+                    self.session.say(not_again(refusal));
                     return Ok(moved_by(result, length));
                 }
                 None => return Ok(moved_by(result, length)),
@@ -379,7 +385,13 @@ impl<'a, 'c> Device<'a, 'c> {
     /// The initiator ports, or the host's name, through which commands to this device go.
     pub(super) fn path_ports(&mut self) -> PathPorts {
         let channel = self.exchange_mut();
-        let mut path = (channel.session.path_ports)(Path::new(&channel.name));
+        let of = channel.session.path_ports;
+        // One path may have been named for the whole map.
+        let mut path = match &channel.ways[..] {
+            [] => of(Path::new(&channel.name)),
+            [one] => of(one),
+            several => PathPorts::of_several(several.iter().map(|node| of(node))),
+        };
         if let Some(host) = channel.transport.host(channel.session.task.timeout)
             && !path.ports.iter().any(|port| port.is_same_port(&host))
         {

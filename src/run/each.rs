@@ -24,8 +24,8 @@ use crate::host_ports::PathPorts;
 use crate::multipath::lock::Lock;
 use crate::multipath::{BlockNumber, Map, Maps, TopologyError};
 use crate::pr::transport_id::TransportId;
-use crate::transport::CommandError;
 use crate::transport::remote::Nodes;
+use crate::transport::{CommandError, os_error_text};
 
 /// A device that takes longer than this makes room for another one.
 const SLOW: Duration = Duration::from_secs(1);
@@ -159,13 +159,28 @@ pub(super) fn each(
     crew.carry_out(0..first, most, beside, announced)
         .map_err(worker(task))?;
     let decided = announced.status();
-    if first < all && decided == ExitStatus::SUCCESS {
-        crew.carry_out(first..all, most, beside, announced)
-            .map_err(worker(task))?;
-    } else {
+    let left = match decided {
+        _ if first == all => None,
+        // What became of the first one is told, whatever keeps the others from being begun.
+        ExitStatus::SUCCESS => crew
+            .carry_out(first..all, most, beside, announced)
+            .err()
+            .map(|source| {
+                let why = os_error_text(&source);
+                let words = format!("not sent: no thread could be started: {why}");
+                (ExitStatus::from(&worker(task)(source)), words)
+            }),
+        _ => {
+            let first = units.names.first().map(OsString::as_os_str);
+            let first = first.unwrap_or_default().to_string_lossy();
+            let words = format!("not sent: it was not done on {first}");
+            Some((decided, words))
+        }
+    };
+    if let Some((status, words)) = left {
         for index in first..all {
-            tally.end(index, decided);
-            announced.take(not_sent(task, units, index, decided));
+            tally.end(index, status);
+            announced.take(not_sent(task, units, index, (status, &words)));
         }
     }
     announced.finish();
@@ -342,11 +357,14 @@ fn of(task: &Task, name: &OsStr) -> Task {
     }
 }
 
-/// A device to which nothing was sent, since the first one ended with `status`.
-fn not_sent(task: &Task, units: &Units, index: usize, status: ExitStatus) -> Ended {
-    let first = units.names.first().map(OsString::as_os_str);
-    let first = first.unwrap_or_default().to_string_lossy();
-    let words = format!("not sent: it was not done on {first}");
+/// A device to which nothing was sent, for the reason given in words.
+fn not_sent(
+    task: &Task,
+    units: &Units,
+    index: usize,
+    (status, words): (ExitStatus, &str),
+) -> Ended {
+    let words = words.to_owned();
     let task = of(task, &units.names[index]);
     let json = task.json.as_ref();
     let document =

@@ -59,6 +59,14 @@ impl Session<'_, '_> {
         self.record.borrow_mut().held_back.push(Vec::new());
     }
 
+    /// Says `text` in whole lines on standard error; with what is kept back, where something is.
+    pub(super) fn say(&self, text: &str) {
+        match self.record.borrow_mut().held_back.last_mut() {
+            Some(held_back) if self.task.verbosity == 0 => held_back.extend(text.as_bytes()),
+            _ => (self.print)(text),
+        }
+    }
+
     /// Says what was kept back since the [`Session::hold_back`] that belongs to it, unless it
     /// `is_dropped`.
     pub(super) fn release(&self, is_dropped: bool) {

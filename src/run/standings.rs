@@ -96,7 +96,7 @@ pub(super) fn are_registered(
     }
     if !missing.is_empty() && missing.len() < asked {
         for name in &missing {
-            (session.print)(&format!(
+            session.say(&format!(
                 "sg_persist: path {name} of {map} is not registered so\n"
             ));
         }

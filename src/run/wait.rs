@@ -43,7 +43,11 @@ pub(super) fn ask(
         if is_last {
             return answer;
         }
-        let pausing = pause.min(left);
+        // Where the run has to end earlier, it does not pause beyond that.
+        let deadline = session.deadline.unwrap_or(Duration::MAX);
+        let pausing = pause
+            .min(left)
+            .min(deadline.saturating_sub(since + elapsed));
         if session.task.verbosity > 0 {
             let what = match answer {
                 Ok(_) => "The answer is no".to_owned(),

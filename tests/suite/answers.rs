@@ -319,6 +319,54 @@ mod registered {
         );
     }
 
+    /// Bytes that the device has left zero name nobody, and no target port.
+    #[test]
+    fn what_the_device_leaves_zero() {
+        ask("--registered")
+            .path_ports(&[own()], true)
+            .sends(READ_KEYS, good(KEY_B))
+            .sends(READ_FULL_STATUS, good(&full_status(&[(0xb, 1, 0)])))
+            .run()
+            .is(
+                38,
+                "",
+                "sg_persist: it cannot be told: the device does not name the initiator of each registration\n",
+            );
+        ask("--registered")
+            .path_ports(&[own()], true)
+            .sends(READ_KEYS, good(KEY_B))
+            .sends(READ_FULL_STATUS, good(&full_status(&[(0xb, 0, 0xa)])))
+            .sends(DEVICE_IDENTIFICATION, good(TARGET_PORT_1))
+            .run()
+            .is(
+                38,
+                "",
+                "sg_persist: it cannot be told: this host's initiator port is registered, but the device does not tell for which target port\n",
+            );
+    }
+
+    /// The device names the initiator of a session, and no session.
+    #[test]
+    fn a_session_that_the_device_does_not_tell() {
+        let session = b"iqn.2026-01.lab:a,i,0x00023d000001";
+        let name = hex::encode(b"iqn.2026-01.lab:a\0\0\0");
+        let list = format!(
+            "00000002 00000030 000000000000000b 00000000 00 00 00000000 0001 00000018 \
+             05000014 {name}"
+        );
+        ask("--registered")
+            .path_ports(&[TransportId::iscsi(session).unwrap()], true)
+            .sends(READ_KEYS, good(KEY_B))
+            .sends(READ_FULL_STATUS, good(&list))
+            .sends(DEVICE_IDENTIFICATION, good(TARGET_PORT_1))
+            .run()
+            .is(
+                38,
+                "",
+                "sg_persist: it cannot be told: this host's iSCSI initiator is registered, but the device does not tell for which session\n",
+            );
+    }
+
     /// What comes of the question for the target port is no failure of the run.
     #[test]
     fn a_target_port_that_is_not_told_for_odd_reasons() {
@@ -499,6 +547,7 @@ sg_persist failed: Transport error
             "--wait=1 -k",
             "--wait=1 -o -C",
             "--wait=1 --overview",
+            "--wait=1 --repair -K 1",
             "--wait=1",
         ] {
             let ran = sg_persist(&format!("{line} /dev/sda")).run();

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ struct Scene {
     same: Vec<[&'static str; 2]>,
     no_worker: bool,
     most: usize,
+    /// How many threads can be started.
+    threads: AtomicUsize,
     /// The most groups of nodes that there were at the same time.
     groups: Arc<Mutex<(usize, usize)>>,
     began: Mutex<Option<Arc<Tally>>>,
@@ -96,6 +98,7 @@ impl Scene {
             same: Vec::new(),
             no_worker: false,
             most: usize::MAX,
+            threads: AtomicUsize::new(usize::MAX),
             groups: Arc::default(),
             began: Mutex::default(),
         }
@@ -198,6 +201,11 @@ impl Beside for Noted<'_> {
     fn threads(&self, work: &(dyn Fn() + Sync), meanwhile: &mut dyn FnMut(&StartOne<'_>)) {
         std::thread::scope(|scope| {
             meanwhile(&|| {
+                let order = Ordering::Relaxed;
+                let fewer = |left: usize| left.checked_sub(1);
+                if self.0.threads.fetch_update(order, order, fewer).is_err() {
+                    return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+                }
                 std::thread::Builder::new()
                     .spawn_scoped(scope, work)
                     .map(drop)
@@ -643,6 +651,34 @@ mod first {
         );
         for unit in 0..3 {
             assert_eq!(scene.keys(unit), [(US, 0xabc)]);
+        }
+    }
+
+    /// It is told that it was done on the first, whatever keeps the others from being begun.
+    #[test]
+    fn where_the_others_cannot_be_begun_the_first_is_told() {
+        for form in ["", "-j "] {
+            let mut scene = Scene::new(3).registered(US, 0xabc).registered(THEM, 0xdef);
+            scene.threads = AtomicUsize::new(1);
+            let ran = scene.run(&format!("{form}{PREEMPT} {THREE}"));
+            assert_eq!(scene.keys(0), [(US, 0xabc)]);
+            assert_eq!((scene.sent(1), scene.sent(2)), (0, 0));
+            if form.is_empty() {
+                let words =
+                    "not sent: no thread could be started: Resource temporarily unavailable";
+                ran.lines(
+                    39,
+                    &[
+                        "0\t/dev/0/sda\tdone",
+                        &format!("61\t/dev/1/sda\t{words}"),
+                        &format!("61\t/dev/2/sda\t{words}"),
+                    ],
+                );
+            } else {
+                let document = ran.json();
+                assert_eq!(document["exit_status"]["i"], 39);
+                assert_eq!(document["devices"][0]["exit_status"]["i"], 0);
+            }
         }
     }
 

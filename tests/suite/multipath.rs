@@ -47,6 +47,8 @@ struct Scene {
     groups: AtomicUsize,
     /// Set by a signal.
     stop: Arc<AtomicBool>,
+    /// When the last run was over.
+    ended: Mutex<Duration>,
 }
 
 fn path(index: usize) -> MapPath {
@@ -121,6 +123,7 @@ impl Scene {
             own: vec![TransportId::sas(US)],
             groups: AtomicUsize::new(0),
             stop: Arc::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -192,12 +195,13 @@ impl Scene {
             .map(Into::into)
             .collect();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let clock = Still(Mutex::new(Duration::ZERO));
         let status = run(World {
             argv: &argv,
             environment: Environment::default(),
             input: &mut Nothing,
             devices: self,
-            clock: &Still(Mutex::new(Duration::ZERO)),
+            clock: &clock,
             output: &mut FileSystem,
             own_ports: &|_| self.own.clone(),
             path_ports: &|_| PathPorts {
@@ -211,6 +215,7 @@ impl Scene {
             stderr_is_terminal: &|| false,
             beside: &Alone,
         });
+        *self.ended.lock().unwrap() = clock.now();
         let changes = self
             .stage()
             .sent
@@ -1302,6 +1307,62 @@ fn whether_a_map_is_registered() {
         38,
         &["it cannot be told"],
     );
+}
+
+/// One path that is named for the map is not the nexus that was refused.
+#[test]
+fn a_conflict_on_another_path_than_the_one_named() {
+    for words in [
+        format!("-n -o -G -K abc -S fed --explain {MAP}"),
+        "--all-paths -n -o -G -K abc -S fed --explain /dev/sda".to_owned(),
+    ] {
+        let scene = Scene::new().registered(&[(US_1, K)]);
+        scene.stage().paths[0].fault = Some(Fault::SenseOut(2, 4, 0x0c));
+        let ran = scene.run(&words);
+        assert!(
+            ran.stderr.contains("Why: key 0xabc is registered by "),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            !ran.stderr.contains("nothing that is registered"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+/// What was missing before the answer was yes is not said.
+#[test]
+fn a_map_that_is_waited_for() {
+    let until = |asked: usize| {
+        let mut left = asked;
+        Scene::new()
+            .registered(&[(US_1, K)])
+            .event(move |_, cdb, stage| {
+                if cdb[..2] == [0x5e, 0] {
+                    left = left.saturating_sub(1);
+                    if left == 0 {
+                        stage.unit.keys.insert(US_2, K);
+                    }
+                }
+            })
+    };
+    let words = format!("--registered=abc --wait=2 {MAP}");
+    until(3).run(&words).is(0, "", &[]);
+    let line = "sg_persist: path sdb (running) of mpatha is not registered so\n";
+    assert_eq!(until(usize::MAX).run(&words).stderr, line);
+}
+
+/// A pause does not outlast the deadline.
+#[test]
+fn a_wait_with_a_deadline() {
+    for device in [MAP, "/dev/sda"] {
+        let scene = Scene::new();
+        let ran = scene.run(&format!("--reserved --wait=60 --deadline=2.5 {device}"));
+        assert_eq!(ran.status, 33, "{}", ran.stderr);
+        assert_eq!(*scene.ended.lock().unwrap(), Duration::from_millis(2500));
+    }
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl Clock for Listening {
             let mut asked = [PollFd::new(events.as_fd(), PollFlags::POLLIN)];
             match poll(&mut asked, timeout) {
                 Ok(0) => return,
-                Ok(_) if is_news(events) => return,
+                // However many other events there are, they do not hold anybody up.
+                Ok(_) if is_news(events) || left.is_zero() => return,
                 Ok(_) => {}
                 Err(_) => {
                     self.wait(until.saturating_sub(self.now()));
