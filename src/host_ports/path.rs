@@ -19,15 +19,17 @@ pub struct PathPorts {
 }
 
 impl PathPorts {
-    /// Those of several nodes, where a command may go through any of them.
-    pub(crate) fn of_several(nodes: impl IntoIterator<Item = Self>) -> Self {
+    /// Those of several nodes, where a command may go through any of them. None is known where those
+    /// of one node are not.
+    #[must_use]
+    pub fn of_several(nodes: &[Self]) -> Self {
         let mut all = Self::default();
         let mut is_known = true;
         for node in nodes {
             is_known &= !node.ports.is_empty();
-            for port in node.ports {
-                if !all.ports.contains(&port) {
-                    all.ports.push(port);
+            for port in &node.ports {
+                if !all.ports.contains(port) {
+                    all.ports.push(port.clone());
                 }
             }
         }

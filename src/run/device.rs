@@ -390,7 +390,10 @@ impl<'a, 'c> Device<'a, 'c> {
         let mut path = match &channel.ways[..] {
             [] => of(Path::new(&channel.name)),
             [one] => of(one),
-            several => PathPorts::of_several(several.iter().map(|node| of(node))),
+            several => {
+                let each: Vec<_> = several.iter().map(|node| of(node)).collect();
+                PathPorts::of_several(&each)
+            }
         };
         if let Some(host) = channel.transport.host(channel.session.task.timeout)
             && !path.ports.iter().any(|port| port.is_same_port(&host))
