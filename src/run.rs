@@ -123,7 +123,7 @@ pub fn run(world: World<'_>) -> ExitStatus {
     let mut is_change = false;
     let (ended, written) = match request {
         Ok(Request::Task(task)) => {
-            is_change = matches!(task.operation, Operation::Out { .. });
+            is_change = task.operation.is_change();
             match &task.units {
                 Some(units) => {
                     let ground = Ground {

@@ -175,6 +175,14 @@ pub enum Operation {
     Overview,
 }
 
+impl Operation {
+    /// Whether it is sent to change registrations or the reservation.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        matches!(self, Self::Out { .. } | Self::Repair(_))
+    }
+}
+
 /// A question that the exit status answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {

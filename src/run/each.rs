@@ -130,7 +130,7 @@ pub(super) fn each(
     beside: &dyn Beside,
     announced: &mut Announced<'_, '_>,
 ) -> Result<Done, Error> {
-    let is_change = matches!(task.operation, Operation::Out { .. } | Operation::Repair(_));
+    let is_change = task.operation.is_change();
     let is_sent = !matches!(task.operation, Operation::DryRun(_));
     if is_change && let Some(devices) = twice::named_twice(ground.maps, &units.names) {
         return Err(Error::NamedTwice { devices });

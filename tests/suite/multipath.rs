@@ -189,12 +189,22 @@ impl Scene {
     }
 
     fn run(&self, words: &str) -> Ran {
+        let mut stdout = Vec::new();
+        let ran = self.run_into(words, &mut stdout);
+        Ran {
+            stdout: String::from_utf8(stdout).unwrap(),
+            ..ran
+        }
+    }
+
+    /// With this standard output, which is no part of what is returned.
+    fn run_into(&self, words: &str, stdout: &mut dyn io::Write) -> Ran {
         self.stage().sent.clear();
         let argv: Vec<OsString> = std::iter::once("sg_persist")
             .chain(words.split_whitespace())
             .map(Into::into)
             .collect();
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut stderr = Vec::new();
         let clock = Still(Mutex::new(Duration::ZERO));
         let status = run(World {
             argv: &argv,
@@ -209,7 +219,7 @@ impl Scene {
                 is_one_path: true,
             },
             maps: self,
-            stdout: &mut stdout,
+            stdout,
             stdout_is_terminal: &|| false,
             stderr: &mut stderr,
             stderr_is_terminal: &|| false,
@@ -228,7 +238,7 @@ impl Scene {
             .collect();
         Ran {
             status: status.code(),
-            stdout: String::from_utf8(stdout).unwrap(),
+            stdout: String::new(),
             stderr: String::from_utf8(stderr).unwrap(),
             changes,
         }
@@ -1217,6 +1227,33 @@ fn a_path_that_is_back_gets_the_key_of_the_others() {
             .is(0, "", &[]);
         scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
     }
+}
+
+#[test]
+fn a_repair_whose_answer_cannot_be_written_was_made() {
+    struct Full;
+    impl io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(libc::ENOSPC))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let scene = Scene::new().registered(&[(US_1, K), (THEM_1, J)]);
+    let ran = scene.run_into("--repair -K abc -j /dev/sdb", &mut Full);
+    assert_eq!(
+        (ran.status, &*ran.stderr),
+        (
+            0,
+            "\
+sg_persist: cannot write the output: No space left on device
+The change itself was made
+"
+        )
+    );
+    scene.has(&[(US_1, K), (US_2, K), (THEM_1, J)]);
 }
 
 #[test]
