@@ -53,19 +53,12 @@ where
 
     fn concluded(&self, ended: Once<E::Error>) -> Result<Changed, MapError<E::Error>> {
         match ended {
-            Once::Done(paths) => Ok(Changed {
-                paths,
-                notes: Vec::new(),
-            }),
+            Once::Done(paths) => Ok(Changed::by(paths)),
             Once::Conflict {
                 place,
                 source,
                 paths,
-            } => Err(MapError::Path {
-                path: self.members[place].name.clone(),
-                source,
-                paths,
-            }),
+            } => Err(self.refused(place, source, paths)),
         }
     }
 

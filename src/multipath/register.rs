@@ -65,6 +65,20 @@ fn old_keys<E>(out: &PersistentReserveOut, steps: &[(usize, Step<E>)]) -> BTreeS
     seen.chain(said).filter(is_old).collect()
 }
 
+/// RELEASE of a reservation with the key `key`.
+fn release(
+    key: ReservationKey,
+    scope: Scope,
+    reservation_type: ReservationType,
+) -> PersistentReserveOut {
+    PersistentReserveOut {
+        reservation_key: key,
+        scope,
+        reservation_type,
+        ..PersistentReserveOut::new(ServiceAction::Release)
+    }
+}
+
 impl<E: Exchange> MapUnit<E>
 where
     E::Error: std::fmt::Display,
@@ -110,11 +124,11 @@ where
             };
             match step {
                 Ok(step) => steps.push((place, step)),
-                Err(Cause::Refused(error)) if Member::<E>::is_lost(&error) => {
-                    cause = Some((place, Cause::Lost(error)));
-                    break;
-                }
                 Err(found) => {
+                    let found = match found {
+                        Cause::Refused(error) if Member::<E>::is_lost(&error) => Cause::Lost(error),
+                        other => other,
+                    };
                     cause = Some((place, found));
                     break;
                 }
@@ -147,7 +161,7 @@ where
         if let Some((place, _)) = first.and_then(|first| steps.get(first))
             && cause.is_none()
             && several
-            && self.is_registered_no_more(*place, out)
+            && self.lacks(*place, out, out.service_action_reservation_key)
         {
             cause = Some((*place, Cause::Fenced(out.service_action_reservation_key)));
         }
@@ -166,20 +180,16 @@ where
             });
         }
         let paths = self.reports(&steps);
-        let is_done = Changed {
-            paths: paths.clone(),
-            notes: Vec::new(),
-        };
         let is_left_out = |(_, step): &(usize, Step<E::Error>)| !step.is_there();
         match first_there(&steps) {
             Some(place) if unreached || steps.iter().any(is_left_out) => {
                 for key in old_keys(out, &steps) {
                     self.remove_old(place, out, key, &paths)?;
                 }
-                Ok(is_done)
             }
-            _ => Ok(is_done),
+            _ => {}
         }
+        Ok(Changed::by(paths))
     }
 
     /// Removes what this host has left of the key `old` on paths that cannot be reached, over the
@@ -197,15 +207,13 @@ where
         let _ = self.remove_left_over(place, out.service_action_reservation_key, old);
         // Where it cannot be told whose it is, the reservation is what to look at first.
         let held = self.any.read_reservation()?.reservation;
-        if let Some(held) = held.filter(|held| held.reservation_key == old) {
-            let full_status = self.full_status();
-            let is_own = full_status.and_then(|data| self.is_held_by_own(&held, &data));
-            if is_own != Some(false) {
-                return Err(MapError::StillHeld {
-                    key: old,
-                    paths: paths.to_vec(),
-                });
-            }
+        if let Some(held) = held.filter(|held| held.reservation_key == old)
+            && self.is_held_here(&held) != Some(false)
+        {
+            return Err(MapError::StillHeld {
+                key: old,
+                paths: paths.to_vec(),
+            });
         }
         self.left_over(Some(old), paths.to_vec()).map(|_| ())
     }
@@ -222,20 +230,19 @@ where
         out: &PersistentReserveOut,
     ) -> Result<(), MapError<E::Error>> {
         let key = out.service_action_reservation_key;
-        if key == ReservationKey::NONE || !self.is_registered_no_more(witness, out) {
+        if key == ReservationKey::NONE || !self.lacks(witness, out, key) {
             return Ok(());
         }
         let mut paths = Vec::new();
         for place in new..self.members.len() {
-            let state = self.undo(place, out, ReservationKey::NONE);
+            let state = self.undo(place, out, key, ReservationKey::NONE);
             paths.push(self.report(place, state));
         }
         Err(MapError::NotRegistered { key, paths })
     }
 
-    /// Whether the member `place` certainly lacks the new key of `out`.
-    fn is_registered_no_more(&mut self, place: usize, out: &PersistentReserveOut) -> bool {
-        let key = out.service_action_reservation_key;
+    /// Whether the member `place` certainly is not registered with `key`.
+    fn lacks(&mut self, place: usize, out: &PersistentReserveOut, key: ReservationKey) -> bool {
         matches!(
             self.members[place].register(out, key, key),
             Ended::Conflict(_)
@@ -361,12 +368,7 @@ where
                     paths.push(self.report(place, PathChange::Unknown(error.to_string())));
                 }
                 Ended::Refused(source) => {
-                    let path = self.members[place].name.clone();
-                    return Err(MapError::Path {
-                        path,
-                        source,
-                        paths,
-                    });
+                    return Err(self.refused(place, source, paths));
                 }
             }
         }
@@ -394,20 +396,10 @@ where
             }
         }
         // Whoever has removed this node's registrations meanwhile means the new ones as well.
-        if !made.is_empty()
-            && let Ended::Conflict(_) = self.members[witness].register(out, key, key)
-        {
+        if !made.is_empty() && self.lacks(witness, out, key) {
             for &place in &made {
-                let undone = self.members[place].register(out, key, ReservationKey::NONE);
-                paths.push(self.report(
-                    place,
-                    match undone {
-                        Ended::Done | Ended::Conflict(_) => PathChange::Undone,
-                        Ended::Refused(error)
-                        | Ended::NotOnThisPath(error)
-                        | Ended::Unknown(error) => PathChange::NotUndone(error.to_string()),
-                    },
-                ));
+                let state = self.undo(place, out, key, ReservationKey::NONE);
+                paths.push(self.report(place, state));
             }
             return Err(MapError::NotRegistered { key, paths });
         }
@@ -416,10 +408,7 @@ where
                 .map(|&place| self.report(place, PathChange::Done)),
         );
         match failure {
-            None => Ok(Changed {
-                paths,
-                notes: Vec::new(),
-            }),
+            None => Ok(Changed::by(paths)),
             // The paths that were repaired stay so: they have what this host has.
             Some((place, cause)) => Err(self.cause_error(place, cause, paths)),
         }
@@ -496,7 +485,7 @@ where
                         true => ReservationKey::NONE,
                         false => *prior,
                     };
-                    match self.undo(*place, out, prior) {
+                    match self.undo(*place, out, new, prior) {
                         PathChange::Undone => PathChange::NotUndone(
                             "the initiator ports that were named stay registered".to_owned(),
                         ),
@@ -504,12 +493,12 @@ where
                     }
                 }
                 // The key that it had before was removed as well, or was to be.
-                Step::Made(_) if is_fenced => self.undo(*place, out, ReservationKey::NONE),
+                Step::Made(_) if is_fenced => self.undo(*place, out, new, ReservationKey::NONE),
                 Step::AlreadySo if is_fenced && ignores => {
                     kept.retain(|one| one != place);
-                    self.undo(*place, out, ReservationKey::NONE)
+                    self.undo(*place, out, new, ReservationKey::NONE)
                 }
-                Step::Made(Some(prior)) => self.undo(*place, out, *prior),
+                Step::Made(Some(prior)) => self.undo(*place, out, new, *prior),
                 Step::Made(None) => PathChange::Kept,
                 Step::AlreadySo => PathChange::AlreadySo,
                 Step::Lacks(error) | Step::Unreached(error) => {
@@ -523,21 +512,21 @@ where
         // A path that was registered before keeps its key, also where it shares its registration with
         // one that was taken back.
         for place in kept {
-            if !is_fenced && self.is_registered_no_more(place, out) {
+            if !is_fenced && self.lacks(place, out, new) {
                 let _ = self.members[place].register(out, ReservationKey::NONE, new);
             }
         }
         self.cause_error(place, cause, reports)
     }
 
-    /// Brings one path back to the key `prior`.
+    /// Brings one path, which has got the key `new`, back to the key `prior`.
     fn undo(
         &mut self,
         place: usize,
         out: &PersistentReserveOut,
+        new: ReservationKey,
         prior: ReservationKey,
     ) -> PathChange {
-        let new = out.service_action_reservation_key;
         match self.members[place].register(out, new, prior) {
             // A conflict: the path shares its registration with one taken back before.
             Ended::Done | Ended::Conflict(_) => PathChange::Undone,
@@ -605,19 +594,10 @@ where
         if let Some(key) = key {
             let held = self.any.read_reservation()?.reservation;
             if let Some(held) = held.filter(|held| held.reservation_key == key) {
-                let release = PersistentReserveOut {
-                    reservation_key: key,
-                    scope: held.scope,
-                    reservation_type: held.reservation_type,
-                    ..PersistentReserveOut::new(ServiceAction::Release)
-                };
+                let release = release(key, held.scope, held.reservation_type);
                 for place in 0..self.members.len() {
                     if let Ended::Refused(source) = self.members[place].send(&release) {
-                        return Err(MapError::Path {
-                            path: self.members[place].name.clone(),
-                            source,
-                            paths: Vec::new(),
-                        });
+                        return Err(self.refused(place, source, Vec::new()));
                     }
                 }
             }
@@ -642,13 +622,7 @@ where
             {
                 let held = self.remove_left_over(place, key, key);
                 if let Some((scope, reservation_type)) = held {
-                    let release = PersistentReserveOut {
-                        reservation_key: key,
-                        scope,
-                        reservation_type,
-                        ..PersistentReserveOut::new(ServiceAction::Release)
-                    };
-                    let _ = self.members[place].send(&release);
+                    let _ = self.members[place].send(&release(key, scope, reservation_type));
                 }
             }
             match self.members[place].send(out) {
@@ -671,22 +645,14 @@ where
                     last_error = Some(error);
                 }
                 Ended::Refused(source) => {
-                    return Err(MapError::Path {
-                        path: self.members[place].name.clone(),
-                        source,
-                        paths,
-                    });
+                    return Err(self.refused(place, source, paths));
                 }
             }
         }
         match (is_done, conflict) {
             (true, _) => {}
             (false, Some((place, source))) => {
-                return Err(MapError::Path {
-                    path: self.members[place].name.clone(),
-                    source,
-                    paths,
-                });
+                return Err(self.refused(place, source, paths));
             }
             (false, None) => {
                 return Err(MapError::NoPath {
@@ -696,10 +662,7 @@ where
             }
         }
         if !unreached {
-            return Ok(Changed {
-                paths,
-                notes: Vec::new(),
-            });
+            return Ok(Changed::by(paths));
         }
         let key = match key {
             Some(key) => Some(key),
@@ -724,37 +687,20 @@ where
         paths: Vec<PathReport>,
     ) -> Result<Changed, MapError<E::Error>> {
         let Some(key) = key else {
-            return Ok(Changed {
-                paths,
-                notes: Vec::new(),
-            });
+            return Ok(Changed::by(paths));
         };
         let left = self.any.read_keys()?;
         let left = left.keys.iter().filter(|&&one| one == key).count();
         if left == 0 {
-            return Ok(Changed {
-                paths,
-                notes: Vec::new(),
-            });
+            return Ok(Changed::by(paths));
         }
-        let whose = self.full_status().map(|full_status| {
-            let with_key = full_status.descriptors.iter();
-            let with_key = with_key.filter(|one| one.reservation_key == key);
-            let own: Vec<_> = with_key.map(|one| self.is_own(one)).collect();
-            (own.contains(&Some(true)), own.contains(&None))
-        });
-        let why = match whose {
+        let why = match self.is_registered_anywhere(Some(key)) {
             // Other hosts use the same key; all that is this host's is gone.
-            Some((false, false)) => {
-                return Ok(Changed {
-                    paths,
-                    notes: Vec::new(),
-                });
+            Some(false) => {
+                return Ok(Changed::by(paths));
             }
-            Some((true, _)) => "they are this host's, on paths that cannot be reached",
-            Some((false, true)) | None => {
-                "whether they are this host's, on paths that cannot be reached, is not told"
-            }
+            Some(true) => "they are this host's, on paths that cannot be reached",
+            None => "whether they are this host's, on paths that cannot be reached, is not told",
         };
         Err(MapError::Left {
             left,

@@ -66,17 +66,13 @@ where
                     notes.push(Note::HeldOutOfReach);
                     return Ok(Changed { paths, notes });
                 }
-                Err(MapError::Path {
-                    path: self.members[place].name.clone(),
-                    source,
-                    paths,
-                })
+                Err(self.refused(place, source, paths))
             }
         }
     }
 
     /// Whether `held` is held by this host; `None` where that is not known.
-    fn is_held_here(&mut self, held: &Reservation) -> Option<bool> {
+    pub(super) fn is_held_here(&mut self, held: &Reservation) -> Option<bool> {
         let full_status = self.full_status()?;
         self.is_held_by_own(held, &full_status)
     }
@@ -113,21 +109,13 @@ where
                     last = Some(error);
                 }
                 Ended::Refused(source) => {
-                    return Err(MapError::Path {
-                        path: self.members[place].name.clone(),
-                        source,
-                        paths,
-                    });
+                    return Err(self.refused(place, source, paths));
                 }
             }
         }
         if !is_done {
             return Err(match conflict {
-                Some((place, source)) => MapError::Path {
-                    path: self.members[place].name.clone(),
-                    source,
-                    paths,
-                },
+                Some((place, source)) => self.refused(place, source, paths),
                 None => MapError::NoPath {
                     source: last,
                     paths,
@@ -136,24 +124,16 @@ where
         }
         match self.any.read_reservation()?.reservation {
             Some(held) if held.reservation_key == out.reservation_key => {
-                let full_status = self.full_status();
-                let is_own = full_status.and_then(|data| self.is_held_by_own(&held, &data));
-                match is_own {
+                match self.is_held_here(&held) {
                     // Another host has the same key, and its reservation is none of ours.
-                    Some(false) => Ok(Changed {
-                        paths,
-                        notes: Vec::new(),
-                    }),
+                    Some(false) => Ok(Changed::by(paths)),
                     Some(true) | None => Err(MapError::StillHeld {
                         key: held.reservation_key,
                         paths,
                     }),
                 }
             }
-            _ => Ok(Changed {
-                paths,
-                notes: Vec::new(),
-            }),
+            _ => Ok(Changed::by(paths)),
         }
     }
 }

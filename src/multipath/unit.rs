@@ -116,6 +116,17 @@ pub struct Changed {
     pub notes: Vec<Note>,
 }
 
+impl Changed {
+    /// A change made on these paths, of which there is nothing else to say.
+    #[must_use]
+    pub const fn by(paths: Vec<PathReport>) -> Self {
+        Self {
+            paths,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// Something to say of a change that was made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Note {
@@ -394,11 +405,15 @@ where
         Some(self.own_ports.iter().any(|own| own.is_same_port(id)))
     }
 
-    /// Whether this host has a registration; `None` where that is not known.
-    pub fn is_registered_anywhere(&mut self) -> Option<bool> {
+    /// Whether this host has a registration, with the key `with` if one is given; `None` where that
+    /// is not known.
+    pub fn is_registered_anywhere(&mut self, with: Option<ReservationKey>) -> Option<bool> {
         let full_status = self.full_status()?;
-        let own = full_status.descriptors.iter().map(|one| self.is_own(one));
-        let own = own.collect::<Vec<_>>();
+        let wanted = full_status
+            .descriptors
+            .iter()
+            .filter(|one| with.is_none_or(|key| one.reservation_key == key));
+        let own = wanted.map(|one| self.is_own(one)).collect::<Vec<_>>();
         match own.contains(&Some(true)) {
             true => Some(true),
             false => own.iter().all(Option::is_some).then_some(false),
@@ -456,6 +471,20 @@ where
         }
     }
 
+    /// The change was refused on the path `place`.
+    pub(super) fn refused(
+        &self,
+        place: usize,
+        source: E::Error,
+        paths: Vec<PathReport>,
+    ) -> MapError<E::Error> {
+        MapError::Path {
+            path: self.members[place].name.clone(),
+            source,
+            paths,
+        }
+    }
+
     /// The path's report.
     pub(super) fn report(&self, place: usize, change: PathChange) -> PathReport {
         PathReport {
@@ -491,11 +520,7 @@ where
                     conflict.get_or_insert((place, error));
                 }
                 Ended::Refused(source) => {
-                    return Err(MapError::Path {
-                        path: self.members[place].name.clone(),
-                        source,
-                        paths,
-                    });
+                    return Err(self.refused(place, source, paths));
                 }
                 Ended::NotOnThisPath(error) => {
                     paths.push(self.report(place, PathChange::Unreached(error.to_string())));

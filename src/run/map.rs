@@ -450,7 +450,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
                 let keys = any.read_keys().map_err(unread)?.keys;
                 if out.action == ServiceAction::RegisterAndIgnoreExistingKey && !keys.is_empty() {
                     let expected = "no registration of this host".to_owned();
-                    return match self.unit.is_registered_anywhere() {
+                    return match self.unit.is_registered_anywhere(None) {
                         Some(false) => Ok(()),
                         Some(true) => missing(expected, "one"),
                         None => doubtful(expected, "some, and whose they are is not told"),
