@@ -117,40 +117,29 @@ pub fn reasons(snapshot: &Snapshot, out: &PersistentReserveOut, nexus: Nexus<'_>
         (standing, _) => {
             let owners = || owners(snapshot, |descriptor| descriptor.reservation_key == given);
             let is_there = registered.contains(&given);
+            let others_or_nobody = |registered| match is_there {
+                true => Reason::KeyOfOthers {
+                    key: given,
+                    owners: owners(),
+                },
+                false => Reason::NoSuchKey {
+                    key: given,
+                    registered,
+                },
+            };
             match standing {
                 Standing::Registered(own) if own.contains(&given) => {}
                 Standing::Registered(own) => {
                     reasons.push(Reason::OtherKey { own, given });
-                    reasons.push(match is_there {
-                        true => Reason::KeyOfOthers {
-                            key: given,
-                            owners: owners(),
-                        },
-                        false => Reason::NoSuchKey {
-                            key: given,
-                            registered,
-                        },
-                    });
+                    reasons.push(others_or_nobody(registered));
                 }
                 Standing::NotRegistered => {
                     if !registered.is_empty() {
                         reasons.push(Reason::NotRegistered);
                     }
-                    reasons.push(match is_there {
-                        true => Reason::KeyOfOthers {
-                            key: given,
-                            owners: owners(),
-                        },
-                        false => Reason::NoSuchKey {
-                            key: given,
-                            registered,
-                        },
-                    });
+                    reasons.push(others_or_nobody(registered));
                 }
-                Standing::Unknown(_) if !is_there => reasons.push(Reason::NoSuchKey {
-                    key: given,
-                    registered,
-                }),
+                Standing::Unknown(_) if !is_there => reasons.push(others_or_nobody(registered)),
                 Standing::Unknown(unknown) => {
                     reasons.extend(beyond_registration(snapshot, out));
                     reasons.push(Reason::KeyOfSomebody {
