@@ -217,9 +217,14 @@ pub(super) fn request(number: u32, request: &Request) -> io::Result<Vec<u8>> {
 /// # Errors
 /// It is none.
 pub(super) fn parse_request(body: &[u8]) -> io::Result<Request> {
+    whole(body, parsed_request)
+}
+
+/// What `parse` reads from all of `body`.
+fn whole<T>(body: &[u8], parse: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> io::Result<T> {
     let mut reader = Reader(body);
-    let request = parsed_request(&mut reader).filter(|_| reader.0.is_empty());
-    request.ok_or_else(garbled)
+    let parsed = parse(&mut reader).filter(|_| reader.0.is_empty());
+    parsed.ok_or_else(garbled)
 }
 
 fn parsed_request(reader: &mut Reader<'_>) -> Option<Request> {
@@ -346,9 +351,7 @@ pub(super) fn reply(number: u32, reply: &Reply) -> io::Result<Vec<u8>> {
 /// # Errors
 /// It is none.
 pub(super) fn parse_reply(body: &[u8]) -> io::Result<Reply> {
-    let mut reader = Reader(body);
-    let reply = parsed_reply(&mut reader).filter(|_| reader.0.is_empty());
-    reply.ok_or_else(garbled)
+    whole(body, parsed_reply)
 }
 
 fn parsed_reply(reader: &mut Reader<'_>) -> Option<Reply> {
