@@ -584,11 +584,8 @@ impl<E: Exchange> LogicalUnit<E> {
         read: impl FnOnce(&mut Self) -> Result<T, QueryError<E::Error>>,
     ) -> Result<Result<T, NoAnswer>, QueryError<E::Error>> {
         let is_unsupported = |error: &E::Error| {
-            matches!(
-                E::command_error(error),
-                Some(CommandError::Sense { sense: Some(sense), .. })
-                    if sense.key == SenseKey::ILLEGAL_REQUEST && !sense.deferred
-            )
+            let sense = E::command_error(error).and_then(CommandError::sense);
+            sense.is_some_and(|sense| sense.key == SenseKey::ILLEGAL_REQUEST && !sense.deferred)
         };
         self.exchange.begin_optional();
         let answer = match self.unless_malformed(read) {

@@ -13,6 +13,7 @@ use crate::pr::ReservationKey;
 use crate::pr::prin::{FullStatusDescriptor, ReadFullStatus, Reservation, TargetPorts};
 use crate::pr::prout::{PersistentReserveOut, ServiceAction};
 use crate::pr::transport_id::TransportId;
+use crate::scsi::sense::Sense;
 use crate::transport::CommandError;
 
 /// How often a command is sent over the same path again after a unit attention that says that the
@@ -74,6 +75,12 @@ pub enum PathChange {
 }
 
 impl PathChange {
+    /// Whether the path certainly has what was asked for: from this change, or from before.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        matches!(self, Self::Done | Self::AlreadySo)
+    }
+
     /// Its name in documents for programs.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -315,11 +322,9 @@ impl<E: Exchange> Member<E> {
             // It changes nothing unless this nexus has the key: whoever lost it does not get it back.
             let has_key = out.action == ServiceAction::Register
                 && out.reservation_key != ReservationKey::NONE;
-            let is_released = |error: &E::Error| match E::command_error(error) {
-                Some(CommandError::Sense {
-                    sense: Some(sense), ..
-                }) => sense.is_reservations_released(),
-                _ => false,
+            let is_released = |error: &E::Error| {
+                let sense = E::command_error(error).and_then(CommandError::sense);
+                sense.is_some_and(Sense::is_reservations_released)
             };
             let ended = match result {
                 Ok(()) => Ended::Done,
@@ -367,10 +372,8 @@ impl<E: Exchange> Member<E> {
 
     /// Whether the registration was removed by another node, and that is what this says.
     pub(super) fn is_lost(error: &E::Error) -> bool {
-        matches!(
-            E::command_error(error),
-            Some(CommandError::Sense { sense: Some(sense), .. }) if sense.is_registrations_lost()
-        )
+        let sense = E::command_error(error).and_then(CommandError::sense);
+        sense.is_some_and(Sense::is_registrations_lost)
     }
 
     /// Whether the last command timed out on the way here and may still end.

@@ -19,7 +19,7 @@ use crate::pr::ReservationKey;
 use crate::pr::effect::{Disturbed, Doubt, Mismatch};
 use crate::pr::prout::{PersistentReserveOut, ServiceAction, TransportIds};
 use crate::scsi::identification::Identification;
-use crate::scsi::sense::SenseKey;
+use crate::scsi::sense::Sense;
 use crate::transport::CommandError;
 
 /// How long a path may be silent while the others are registered.
@@ -221,10 +221,8 @@ impl<'a, 'c> Assembly<'a, 'c> {
             matches!(class, Some(Class::NotOnThisPath | Class::Unknown))
         };
         let is_lost = |error: &Error| {
-            matches!(
-                super::device::command_error(error),
-                Some(CommandError::Sense { sense: Some(sense), .. }) if sense.is_registrations_lost()
-            )
+            let sense = command_error(error).and_then(CommandError::sense);
+            sense.is_some_and(Sense::is_registrations_lost)
         };
         // What happened before is told now, and not to a change: a unit attention waits on each path.
         for _ in 0..ATTENTIONS {
@@ -241,13 +239,7 @@ impl<'a, 'c> Assembly<'a, 'c> {
                 self.leave_out(name, error.to_string());
                 return Ok(());
             }
-            let Some(CommandError::Sense {
-                sense: Some(sense), ..
-            }) = command_error(&error)
-            else {
-                break;
-            };
-            if sense.deferred || sense.key != SenseKey::UNIT_ATTENTION {
+            if !command_error(&error).is_some_and(CommandError::is_unit_attention) {
                 break;
             }
             if is_lost {
@@ -386,12 +378,9 @@ impl<'a, 'c> Assembly<'a, 'c> {
             let more = self.carry_out(out);
             self.unit.members.splice(0..0, old);
             changed.paths.extend(more?.paths);
-            let was_there = |report: &PathReport| {
-                matches!(report.change, PathChange::Done | PathChange::AlreadySo)
-            };
             let witness = self.unit.members[..known].iter().position(|member| {
                 let mut reports = changed.paths.iter();
-                reports.any(|report| report.name == member.name && was_there(report))
+                reports.any(|report| report.name == member.name && report.change.is_there())
             });
             if let Some(witness) = witness {
                 let all = self.unit.keep_if_registered(witness, known, out);
@@ -472,10 +461,10 @@ impl<'a, 'c> Assembly<'a, 'c> {
                     ..out.clone()
                 };
                 for member in &mut self.unit.members {
-                    let is_done = changed.paths.iter().any(|report| {
-                        report.name == member.name
-                            && matches!(report.change, PathChange::Done | PathChange::AlreadySo)
-                    });
+                    let is_done = changed
+                        .paths
+                        .iter()
+                        .any(|report| report.name == member.name && report.change.is_there());
                     if !is_done {
                         continue;
                     }

@@ -206,6 +206,15 @@ impl CommandError {
         )
     }
 
+    /// The sense data that came with status CHECK CONDITION, where it makes sense.
+    #[must_use]
+    pub const fn sense(&self) -> Option<&Sense> {
+        match self {
+            Self::Sense { sense, .. } => sense.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether the device server, in place of carrying the command out, reports something that has
     /// happened (SAM-5, unit attention conditions): a reset, say, or that registrations were
     /// preempted. It does so once; [`retry`](crate::pr::retry) says when the command may follow.
